@@ -166,6 +166,10 @@ class Stages:
         """Record that a stage of `STAGES` is over."""
         self.at_ns.append(time.perf_counter_ns())
 
+    def undo(self) -> None:
+        """Record that the last of them is not over."""
+        self.at_ns.pop()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceFigures:

@@ -8,7 +8,7 @@ the form of MNIST, pixels are used as given. `ModelCatalogue` finds the model th
 from .catalogue import ModelCatalogue
 from .comparison import SIGNIFICANT, Comparison, compare, mcnemar, printed_p
 from .dataset_files import FILE, MAX_PICTURES, MAX_PIXELS, MAX_PREPROCESSED, read_dataset
-from .decoding import decode_pixels, decode_upload, has_known_start, is_small_upload
+from .decoding import decode_pixels, decode_small_upload, decode_upload, has_known_start
 from .evaluation import ConfusionCell, Evaluation, EvaluationSummary, evaluate, prepare_weights
 from .explanation import Explanation, explain
 from .files import MAX_FILES, DecodedFile, FileResult, ImageFile, RefusedFile, decode_files, expand_files

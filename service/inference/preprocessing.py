@@ -54,15 +54,23 @@ def preprocess(pixels: Bytes) -> Preprocessed:
     ----------
     pixels : uint8, (height, width) grey, (height, width, 3) RGB or (height, width, 4) RGBA.
     """
+    if unchanged := in_mnist_form(pixels):
+        return unchanged
     grey, steps = to_grey(pixels)
-    if is_mnist_form(grey):
-        return Preprocessed(grey, (*steps, ("already 28x28 in MNIST form", grey)), ())
     ink = find_ink(grey)
     if ink is None:
         return Preprocessed(np.zeros((IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8), (), (BLANK,))
     image, scaling, of_strokes = to_image(ink.darkness)
     warnings = (*warnings_of(ink.side_px, ink.n_blobs, is_cut_off=ink.is_cut_off), *of_strokes)
     return Preprocessed(image, (*steps, *ink.steps, *scaling), warnings)
+
+
+def in_mnist_form(pixels: Bytes) -> Preprocessed | None:
+    """Return a picture that is in MNIST's form already, as `preprocess` does, or None."""
+    if pixels.shape[:2] != (IMAGE_SIDE_PX, IMAGE_SIDE_PX):
+        return None
+    grey, steps = to_grey(pixels)
+    return Preprocessed(grey, (*steps, ("already 28x28 in MNIST form", grey)), ()) if is_mnist_form(grey) else None
 
 
 def to_image(darkness: Bytes) -> tuple[Bytes, tuple[Step, ...], tuple[str, ...]]:

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from starlette.responses import Response
 
 from service.bootstrap import Service
 from service.core import Floats, Ints
-from service.errors import ServiceError
 from service.inference import ModelInputs, Thresholds, answer, predict
 from service.metrics import Stages
 from service.registry import Model
@@ -21,6 +20,7 @@ from service.registry import Model
 from .connection import IN_PROGRESS
 from .routing import BoundedRequest
 
+T = TypeVar("T")
 _MAX_IMAGES = 64
 """With so many a batch is full. One request may bring as many, and more together would save nothing."""
 Reference: TypeAlias = tuple[str | None, str | None]
@@ -47,21 +47,22 @@ class PredictionRequest:
     of : what predicts.
     thresholds : for `service.inference.answer`; None if only labels and probabilities are wanted.
     decode : return the images; what it refuses is counted as failed.
+    decode_small : likewise if that takes about as long as switching to a thread and back, else None.
     n_bytes : what decoding works on.
-    is_small : whether that takes as little time as switching to a thread and back.
     write : make the answer of what was predicted.
     """
 
     of: Reference
     thresholds: Thresholds | None
     decode: Callable[[], ModelInputs]
+    decode_small: Callable[[], ModelInputs | None]
     n_bytes: int
-    is_small: bool
     write: Callable[[Model, Predicted], Response]
     stages: Stages = field(default_factory=Stages)
 
 
-_Waiting: TypeAlias = tuple[PredictionRequest, "asyncio.Future[Predicted]"]
+_Waiting: TypeAlias = tuple[PredictionRequest, "asyncio.Future[Predicted | None]"]
+_Decoded: TypeAlias = tuple[ModelInputs, "asyncio.Future[Predicted | None]"]
 
 
 class PredictionBatches:
@@ -79,32 +80,45 @@ class PredictionBatches:
 
     async def respond(self, request: BoundedRequest, asked: PredictionRequest) -> Response:
         """Answer a request: on the event loop if it is small and its model is loaded, else in a thread."""
-        model = self._catalogue.get_cached(*asked.of) if asked.is_small else None
-        if model is None:
-            return await request.limits.run(partial(self._respond_now, asked), asked.n_bytes)
-        if len(request.scope["state"].get(IN_PROGRESS, ())) == 1:  # there is nobody to wait for
-            return self._respond_now(asked)
+        model = self._catalogue.get_cached(*asked.of)
+        if model is not None:
+            is_alone = len(request.scope["state"].get(IN_PROGRESS, ())) == 1
+            predicted = (
+                self._predicted_alone(asked, model) if is_alone else await self._predicted_together(asked, model)
+            )
+            if predicted is not None:
+                return self._written(asked, model, predicted)
+        return await request.limits.run(partial(self._respond_now, asked), asked.n_bytes)
+
+    def _respond_now(self, asked: PredictionRequest) -> Response:
+        model = self._catalogue.get(*asked.of)  # before decoding: the cheaper refusal
+        inputs = self._decoded(asked, model, asked.decode)
+        return self._written(asked, model, self._predicted(model, inputs, asked.thresholds))
+
+    def _predicted_alone(self, asked: PredictionRequest, model: Model) -> Predicted | None:
+        inputs = self._decoded(asked, model, asked.decode_small)
+        return None if inputs is None else self._predicted(model, inputs, asked.thresholds)
+
+    async def _predicted_together(self, asked: PredictionRequest, model: Model) -> Predicted | None:
         loop = asyncio.get_running_loop()
         waiting = self._waiting.setdefault((model, asked.thresholds), [])
         if not waiting:
             loop.call_soon(self._predict_waiting, model, asked.thresholds)
-        predicted: asyncio.Future[Predicted] = loop.create_future()
+        predicted: asyncio.Future[Predicted | None] = loop.create_future()
         waiting.append((asked, predicted))
-        return self._written(asked, model, await predicted)
+        return await predicted
 
-    def _respond_now(self, asked: PredictionRequest) -> Response:
-        model = self._catalogue.get(*asked.of)  # before decoding: the cheaper refusal
-        inputs = self._decoded(asked, model)
-        return self._written(asked, model, self._predicted(model, inputs, asked.thresholds))
-
-    def _decoded(self, asked: PredictionRequest, model: Model) -> ModelInputs:
+    def _decoded(self, asked: PredictionRequest, model: Model, decode: Callable[[], T]) -> T:
         asked.stages.next()
         try:
-            inputs = asked.decode()
-        except ServiceError:
+            inputs = decode()
+        except Exception:
             self._counters.failed(model.manifest.name, model.manifest.version)
             raise
-        asked.stages.next()
+        if inputs is None:
+            asked.stages.undo()  # it waits on, for a thread
+        else:
+            asked.stages.next()
         return inputs
 
     def _predicted(self, model: Model, inputs: ModelInputs, thresholds: Thresholds | None) -> Predicted:
@@ -121,15 +135,18 @@ class PredictionBatches:
         return response
 
     def _predict_waiting(self, model: Model, thresholds: Thresholds | None) -> None:
-        decoded: list[tuple[ModelInputs, asyncio.Future[Predicted]]] = []
+        decoded: list[_Decoded] = []
         n_images = 0
         for asked, predicted in self._waiting.pop((model, thresholds)):
             if predicted.done():
                 continue  # its client has left
             try:
-                inputs = self._decoded(asked, model)
+                inputs = self._decoded(asked, model, asked.decode_small)
             except Exception as error:
                 predicted.set_exception(error)
+                continue
+            if inputs is None:
+                predicted.set_result(None)
                 continue
             decoded.append((inputs, predicted))
             n_images += len(inputs)
@@ -139,12 +156,7 @@ class PredictionBatches:
         if decoded:
             self._predict_batch(model, thresholds, decoded)
 
-    def _predict_batch(
-        self,
-        model: Model,
-        thresholds: Thresholds | None,
-        decoded: list[tuple[ModelInputs, asyncio.Future[Predicted]]],
-    ) -> None:
+    def _predict_batch(self, model: Model, thresholds: Thresholds | None, decoded: list[_Decoded]) -> None:
         inputs = [each for each, _ in decoded]
         try:
             all_ = self._predicted(model, inputs[0] if len(inputs) == 1 else ModelInputs.joined(inputs), thresholds)

@@ -1,9 +1,10 @@
 """The body of a request with images: files or pixels, decoded only when there is capacity for it."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from starlette.datastructures import UploadFile
 
@@ -17,9 +18,9 @@ from service.inference import (
     Picture,
     decode_files,
     decode_pixels,
+    decode_small_upload,
     decode_upload,
     has_known_start,
-    is_small_upload,
     read_picture,
 )
 
@@ -27,6 +28,7 @@ from .pictures import BINARY
 from .routing import BoundedRequest
 from .strict_json import parse_json_of_numbers
 
+T = TypeVar("T")
 FORM = "multipart/form-data"
 _KINDS = (
     'PNG, JPEG or WebP; .npy; JSON, {"pixels": ...}; raw pixels, 784 bytes an image, as application/octet-stream; '
@@ -98,23 +100,24 @@ class ImageBody:
         """Whether it is a form of several files, or an archive: then each is decoded, or refused, by itself."""
         return len(self.files) != 1 or self.files[0].is_archive
 
-    @property
-    def is_small(self) -> bool:
-        """Whether decoding takes so little time that the event loop can do it."""
+    def decode_small(self, limits: DecodingLimits) -> ModelInputs | None:
+        """Do as `decode` if that takes so little time that the event loop can do it, else return None."""
         if len(self.files) != 1:
-            return False
-        file = self.files[0]
-        return len(file.content) <= _SMALL_JSON_BYTES if _is_json(file) else is_small_upload(file.content)
+            return None
+        (file,) = self.files
+        if len(file.content) > _SMALL_JSON_BYTES and _is_json(file):
+            return None
+        return _decode(file, limits, decode_small_upload)
 
     def decode(self, limits: DecodingLimits, *, keeps_pictures: bool = False) -> ModelInputs:
         """Return the images as one batch; errors as `decode_upload` and `decode_pixels`."""
-        keeps_pictures = keeps_pictures and len(self.files) == 1
-        decoded = [_decode(file, limits, keeps_pictures=keeps_pictures) for file in self.files]
+        upload = partial(decode_upload, keeps_pictures=keeps_pictures and len(self.files) == 1)
+        decoded = [_decode(file, limits, upload) for file in self.files]
         return decoded[0] if len(decoded) == 1 else ModelInputs.joined(decoded, limits)
 
     def decode_each(self, limits: DecodingLimits) -> list[FileResult]:
         """Decode each file; errors as `decode_files`."""
-        return decode_files(self.files, limits, lambda file: _decode(file, limits))
+        return decode_files(self.files, limits, lambda file: _decode(file, limits, decode_upload))
 
     def decode_picture(self, limits: DecodingLimits) -> Picture:
         """Return the only picture, as `read_picture` reads it; raise `InvalidInput` if there are several files."""
@@ -163,11 +166,11 @@ async def read_form(
     return found, files
 
 
-def _decode(file: ImageFile, limits: DecodingLimits, *, keeps_pictures: bool = False) -> ModelInputs:
+def _decode(file: ImageFile, limits: DecodingLimits, decode: Callable[..., T]) -> ModelInputs | T:
     if _is_json(file):
         return decode_pixels(_pixels_of(parse_json_of_numbers(file.content)), limits=limits)
     try:
-        return decode_upload(file.content, file.media_type, limits=limits, keeps_pictures=keeps_pictures)
+        return decode(file.content, file.media_type, limits=limits)
     except UnsupportedMedia as error:
         raise UnsupportedMedia(error.message, allowed=_KINDS) from None
 

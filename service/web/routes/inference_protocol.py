@@ -103,8 +103,8 @@ async def infer(request: BoundedRequest) -> Response:
         of=_asked(request),
         thresholds=None,
         decode=parse,
+        decode_small=lambda: parse() if n_bytes <= _SMALL_BYTES else None,
         n_bytes=n_bytes,
-        is_small=n_bytes <= _SMALL_BYTES,
         write=write,
     )
     return await batches_of(request).respond(request, asked)

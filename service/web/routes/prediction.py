@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from io import BytesIO
 from typing import Annotated, Any, TypeAlias
 
@@ -168,8 +169,8 @@ async def predict(request: BoundedRequest, query: PredictParameters, of: Referen
         of=of,
         thresholds=None if media_type == _NPY else query.thresholds,
         decode=decode,
+        decode_small=partial(body.decode_small, service.limits),
         n_bytes=body.n_bytes,
-        is_small=body.is_small,
         write=write,
     )
     return await batches_of(request).respond(request, asked)

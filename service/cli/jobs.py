@@ -1,7 +1,6 @@
 """``inkling train``, ``inkling verify`` and ``inkling jobs``."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,9 +14,9 @@ from .following import add_follow, submits
 from .hyperparameters import DATASET_OPTION, given, hyperparameter_option, hyperparameter_options, training_request
 from .job_view import STATE_STYLES, JobView, check_table, job_row, print_job
 from .names import Noun
-from .noun_commands import add_annotate, add_cancel, add_delete, add_list, add_show, in_rows
+from .noun_commands import add_annotate, add_cancel, add_delete, add_list, add_picture, add_show, in_rows
 from .root import Failure, WholeNumber, examples
-from .terminal import PICTURE_OUTPUT, ending_of, terminal, write_file
+from .terminal import terminal
 
 _JOB = Noun.JOB.argument
 
@@ -45,7 +44,7 @@ def train(ctx: click.Context, backend: Backend, /, **options: Any) -> Json:
 
     The exit code is 0 when the job succeeded, 1 when it failed, 130 when it was cancelled.
     """
-    return backend.submit(training_request(ctx, options))
+    return backend.submit("jobs", training_request(ctx, options))
 
 
 @click.command()
@@ -135,24 +134,16 @@ def metrics(backend: Backend, *, job_id: str, as_csv: bool, as_json: bool) -> No
         terminal().print(check_table(history["checks"]))
 
 
-@jobs.command()
-@_JOB
-@click.argument("picture", type=click.Choice(["loss", "accuracy", "weights", "gradient"]))
-@PICTURE_OUTPUT
-@with_backend(
-    "jobs picture JOB loss -o loss.png",
-    "jobs picture JOB accuracy -o accuracy.svg",
-    "jobs picture JOB weights -o weights.png",
-    "jobs picture JOB gradient -o gradient.csv",
-)
-def picture(backend: Backend, *, job_id: str, picture: str, output: Path | None) -> None:
+add_picture(
+    jobs,
+    Noun.JOB,
     """Draw the curves, the weights or the gradient of the next step of a job, while it runs too.
 
     Of weights and gradient a FILE that ends in .csv has the numbers: a line for each pixel and the bias.
-    """
-    file = output or Path(f"{picture}.png")
-    ending = ending_of(file, ".png", ".csv" if picture in ("weights", "gradient") else ".svg")
-    if ending == ".csv":
-        write_file(file, backend.numbers(job_id, picture).encode())
-    else:
-        write_file(file, backend.picture("jobs", job_id, picture, ending[1:]))
+    """,
+    {"loss": [".svg"], "accuracy": [".svg"], "weights": [".csv"], "gradient": [".csv"]},
+    "loss -o loss.png",
+    "accuracy -o accuracy.svg",
+    "weights -o weights.png",
+    "gradient -o gradient.csv",
+)

@@ -2,34 +2,18 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from service import inference
 from service.answers import plain
 from service.bootstrap import Service
 from service.charts import digit_picture, evidence_picture, reading_picture
 from service.database import Annotation, Search, migrate
-from service.inference import (
-    DecodingLimits,
-    Explanation,
-    ImageFile,
-    Thresholds,
-    answer,
-    compare,
-    decode_upload,
-    evaluate,
-    explain,
-    predictions_of,
-    prepare_weights,
-    read,
-    read_dataset,
-    read_picture,
-    write_onnx,
-)
-from service.inference import Picture as ReadPicture
+from service.inference import ImageFile, decode_upload
 from service.jobs import Event, SweepRequest, job_picture, sweep_picture
 from service.registry import Model, parse_version_id
 from service.reports import ReportOptions
@@ -90,23 +74,64 @@ class LocalBackend:
         _ = self._migrated
         return self._with_models
 
-    # Jobs, sweeps and reports: ``noun`` is ``jobs``, ``sweeps`` or ``reports``
+    # Every noun: ``noun`` is ``jobs``, ``sweeps``, ``reports``, ``models`` or another one where that is said
 
     def one(self, noun: str, object_id: str, *, rank_by: str = "validation_loss") -> Json:
-        """Return one as it is now; the members of a sweep are ranked by a metric, a report has its findings."""
+        """Return one as it is now.
+
+        The members of a sweep are ranked by a metric, a report has its findings, a model its newest versions.
+        """
+        if noun == "models":
+            return plain(self._whole.annotations.model(object_id))
         if noun == "reports":
             return plain(self._migrated.reports.describe(object_id))
-        if noun == "sweeps":
-            return plain(self._migrated.sweeps.get(object_id).ranking(rank_by))
-        return plain(self._migrated.jobs.get(object_id))
+        found = self._service_of(noun).get(object_id)
+        return plain(found.ranking(rank_by) if noun == "sweeps" else found)
 
     def page(self, noun: str, *, q: str | None = None, tag: Sequence[str] = (), **page: Any) -> Json:
-        """Return those that are found, also of ``models``, ``datasets`` and ``collections``, and ``next``.
+        """Return those that are found, also of ``datasets`` and ``collections``, and ``next``.
 
         The latter is the ``before`` of the next page; models and data sets are ordered by name, others by age.
         """
         service = self._whole if noun == "models" else self._migrated
         return plain(service.page(noun, Search.of(q, tag), **page))
+
+    def file(self, noun: str, object_id: str, name: str) -> bytes:
+        """Return a file by its name in the API: of a report, the weights of ``versions``, a picture of what is trained.
+
+        ``weights.csv`` and ``gradient.csv`` of a job are the numbers that lead into its first layer.
+        """
+        if noun == "reports":
+            return self._migrated.reports.file(object_id, name)
+        if noun == "versions":
+            registry, version = self._with_models.registry, parse_version_id(object_id)
+            if name == "weights.npz":
+                return registry.weights_bytes(*version)
+            model = registry.load(*version)
+            if name == "weights.onnx":
+                return inference.write_onnx(model)
+            return inference.prepare_weights(model, self._service.datasets).draw()
+        what, _, ending = name.partition(".")
+        service: Any = self._service_of(noun)
+        if ending == "csv":
+            numbers: str = service.numbers(object_id, what, layer=1, which="best").to_csv()
+            return numbers.encode()
+        draw: Any = job_picture if noun == "jobs" else sweep_picture
+        drawn: bytes = draw(service, object_id, what, image_format=ending)
+        return drawn
+
+    def submit(self, noun: str, request: Mapping[str, Any]) -> Json:
+        """Submit a job, a sweep or a report; return it. ``request`` is the body of its ``POST``."""
+        if noun == "jobs":
+            jobs = self._whole.jobs
+            return plain(jobs.submit(jobs.request_of(request)))
+        if noun == "sweeps":
+            return plain(self._whole.sweeps.submit(SweepRequest(**request)).ranking())
+        reports, fields = self._migrated.reports, dict(request)
+        written = {name: fields.pop(name) for name in ("tags", "notes") if name in fields}
+        report = reports.submit(ReportOptions(**fields), annotation=Annotation(**written))
+        Thread(target=reports.prepare, args=(report.id,), daemon=True).start()  # while the workers train
+        return plain(report.shown())
 
     def act(self, noun: str, object_id: str, verb: str, **options: Any) -> Json:
         """``cancel`` what of one is not over; ``pause``, ``proceed`` with, ``resume`` or ``verify`` a job.
@@ -117,30 +142,23 @@ class LocalBackend:
         changed = getattr(self._service_of(noun), verb)(object_id, **options)
         return plain(changed) if noun == "jobs" else self.one(noun, object_id)
 
+    def annotate(self, kind: Any, object_id: str, changes: Mapping[str, Any]) -> None:
+        """Change the ``title``, ``tags`` or ``notes`` of what has a list: by id, name or ``name/version``."""
+        self._migrated.annotations.change(kind, object_id, changes)
+
     def delete(self, noun: str, object_id: str, **options: bool) -> None:
-        """Delete one, or of ``models``, ``versions``, ``datasets`` or ``collections``, that nothing needs.
+        """Delete one, or of ``versions``, ``datasets`` or ``collections``, that nothing needs.
 
         Jobs, sweeps and reports must be over; with them go their jobs, those of a report unless ``keep_runs``.
         """
-        deletion = (self._whole if noun in ("models", "versions") else self._migrated).deletion
-        deletes: dict[str, Callable[..., None]] = {
-            "models": deletion.model,
-            "versions": lambda version_id: deletion.version(*parse_version_id(version_id)),
-            "datasets": deletion.dataset,
-        }
-        delete = deletes[noun] if noun in deletes else self._service_of(noun).delete
-        delete(object_id, **options)
-
-    def picture(self, noun: str, object_id: str, picture: str, picture_format: str) -> bytes:
-        """Draw a job or a sweep as far as it is."""
-        draw: Any = job_picture if noun == "jobs" else sweep_picture
-        drawn: bytes = draw(self._service_of(noun), object_id, picture, image_format=picture_format)
-        return drawn
-
-    def submit(self, request: Mapping[str, Any]) -> Json:
-        """Submit a training job; return it. ``request`` is the body of ``POST /jobs``."""
-        jobs = self._whole.jobs
-        return plain(jobs.submit(jobs.request_of(request)))
+        if noun == "versions":
+            self._whole.deletion.version(*parse_version_id(object_id))
+        elif noun == "models":
+            self._whole.deletion.model(object_id)
+        elif noun == "datasets":
+            self._migrated.deletion.dataset(object_id)
+        else:
+            self._service_of(noun).delete(object_id, **options)
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
         """Yield the events of a job after one of them, and then as they happen, until the job is over."""
@@ -161,54 +179,15 @@ class LocalBackend:
         found: Json = json.loads("".join(self._migrated.jobs.metrics(job_id).json_pieces()))
         return found
 
-    def numbers(self, job_id: str, what: Any) -> str:
-        """Return the weights of a job into the first layer, or their gradient, as CSV."""
-        return self._migrated.jobs.numbers(job_id, what, layer=1, which="best").to_csv()
-
-    def submit_sweep(self, request: Mapping[str, Any]) -> Json:
-        """Submit a sweep; return it. ``request`` is the body of ``POST /sweeps``."""
-        return plain(self._whole.sweeps.submit(SweepRequest(**request)).ranking())
-
-    def submit_report(self, request: Mapping[str, Any]) -> Json:
-        """Submit a report; return it. ``request`` is the body of ``POST /reports``."""
-        reports = self._migrated.reports
-        fields = dict(request)
-        written = {name: fields.pop(name) for name in ("tags", "notes") if name in fields}
-        report = reports.submit(ReportOptions(**fields), annotation=Annotation(**written))
-        Thread(target=reports.prepare, args=(report.id,), daemon=True).start()  # while the workers train
-        return plain(report.shown())
-
-    def report_file(self, report_id: str, name: str) -> bytes:
-        """Return one of the files that the links of a report name."""
-        return self._migrated.reports.file(report_id, name)
-
     # Models
-
-    def model(self, name: str) -> Json:
-        """Return a model with its newest versions."""
-        return plain(self._whole.annotations.model(name))
 
     def version(self, name: str, reference: int | str | None = None) -> Json:
         """Return the manifest of a version, by default the one that answers, and the aliases that name it."""
         return plain(self._whole.annotations.version(name, self._with_models.registry.resolve(name, reference)))
 
-    def weights_file(self, name: str, version: int) -> bytes:
-        """Return a version's weights as ``.npz``."""
-        return self._with_models.registry.weights_bytes(name, version)
-
-    def onnx_file(self, name: str, version: int) -> bytes:
-        """Return a version's published weights as an ONNX model."""
-        return write_onnx(self._with_models.registry.load(name, version))
-
     def import_weights(self, name: str, content: bytes, **options: Any) -> Json:
         """Make the next version of a model of a weight file; see `Service.import_weights`."""
-        return plain(
-            self._whole.annotations.version(name, self._whole.import_weights(name, content, **options).version)
-        )
-
-    def weights_picture(self, name: str, version: int) -> bytes:
-        """Draw a version's weights as PNG."""
-        return prepare_weights(self._with_models.registry.load(name, version), self._service.datasets).draw()
+        return self.version(name, self._whole.import_weights(name, content, **options).version)
 
     def move_alias(self, name: str, alias: str, version: int, *, reason: str | None = None) -> Json:
         """Have an alias name a version from now on; return the move."""
@@ -221,12 +200,12 @@ class LocalBackend:
     def evaluation(self, name: str, version: int) -> Json:
         """Evaluate a version on the test images."""
         model = self._with_models.registry.load(name, version)
-        return plain(evaluate(model, self._service.datasets).summary(model, hardest=20))
+        return plain(inference.evaluate(model, self._service.datasets).summary(model, hardest=20))
 
     def comparison(self, models: Sequence[str]) -> Json:
         """Compare versions, each as ``name/version``, with the first of them."""
-        pairs = [text.partition("/") for text in models]
-        return plain(compare([self._model(name, version) for name, _, version in pairs], self._service.datasets))
+        compared = [self._model(*parse_version_id(text)) for text in models]
+        return plain(inference.compare(compared, self._service.datasets))
 
     # Images and data sets
 
@@ -234,8 +213,9 @@ class LocalBackend:
         self, image: ImageFile, *, unsure_below: float | None = None, digit_below: float | None = None, **options: Any
     ) -> Json:
         """Predict the digit of each image in a file, by the ``model``, ``version`` or ``alias`` that is given."""
-        thresholds = Thresholds(unsure_below=unsure_below, digit_below=digit_below)
-        return answer(self._model(**options), decode_upload(image.content, image.media_type), thresholds=thresholds)
+        thresholds = inference.Thresholds(unsure_below=unsure_below, digit_below=digit_below)
+        model, decoded = self._model(**options), decode_upload(image.content, image.media_type)
+        return inference.answer(model, decoded, thresholds=thresholds)
 
     def explain(self, image: ImageFile, **question: Any) -> Json:
         """Return the evidence of each pixel of one image for a ``digit``, or for one ``against`` another."""
@@ -248,7 +228,7 @@ class LocalBackend:
             found.pixels, found.evidence, digit=found.digit, against=found.against, upscale=8, provenance=provenance
         )
 
-    def preprocess(self, image: ImageFile, step: int | None = None) -> bytes:
+    def preprocess(self, image: ImageFile, *, step: int | None = None) -> bytes:
         """Return the 28x28 PNG that a model gets, or the picture after a step."""
         inputs = decode_upload(image.content, image.media_type, keeps_pictures=step is not None)
         picture = inputs.only if step is None else inputs.picture_after(str(step))
@@ -267,7 +247,7 @@ class LocalBackend:
         """Return what a model, ``name`` or ``name/version``, reads in the images of a collection."""
         model_name, _, reference = (model or "").partition("/")
         found = self._model(model_name or None, reference or None)
-        readings = self._migrated.collections.readings(name, partial(predictions_of, found), **options)
+        readings = self._migrated.collections.readings(name, partial(inference.predictions_of, found), **options)
         return plain({"model": found.manifest.name, "version": found.manifest.version, **readings})
 
     def add_collection(self, name: str) -> Json:
@@ -295,14 +275,8 @@ class LocalBackend:
     def add_dataset(self, fields: Mapping[str, Any], files: Mapping[str, ImageFile]) -> Json:
         """Add a data set; ``fields`` and ``files`` are the parts of the form that ``POST /datasets`` takes."""
         form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
-        read = partial(read_dataset, list(files.items()), limits=self._service.limits)
+        read = partial(inference.read_dataset, list(files.items()), limits=self._service.limits)
         return plain(self._migrated.annotations.dataset(self._service.datasets.receive(form, read).name))
-
-    # What people write about all of these
-
-    def annotate(self, kind: Any, object_id: str, changes: Mapping[str, Any]) -> None:
-        """Change the ``title``, ``tags`` or ``notes`` of what has a list: by id, name or ``name/version``."""
-        self._migrated.annotations.change(kind, object_id, changes)
 
     def _service_of(self, noun: str) -> Any:
         return getattr(self._migrated, noun)
@@ -312,12 +286,12 @@ class LocalBackend:
 
     def _reading(
         self, image: ImageFile, *, expect: int | None = None, **options: Any
-    ) -> tuple[Json, ReadPicture, Mapping[str, str]]:
-        model, picture = self._model(**options), read_picture(image.content, DecodingLimits())
-        return read(model, picture, expect=expect), picture, model.manifest.provenance()
+    ) -> tuple[Json, inference.Picture, Mapping[str, str]]:
+        model, picture = self._model(**options), inference.read_picture(image.content, inference.DecodingLimits())
+        return inference.read(model, picture, expect=expect), picture, model.manifest.provenance()
 
     def _explanation(
         self, image: ImageFile, *, digit: int | None = None, against: int | None = None, **options: Any
-    ) -> tuple[Explanation, Mapping[str, str]]:
+    ) -> tuple[inference.Explanation, Mapping[str, str]]:
         model, decoded = self._model(**options), decode_upload(image.content, image.media_type)
-        return explain(model, decoded, digit=digit, against=against), model.manifest.provenance()
+        return inference.explain(model, decoded, digit=digit, against=against), model.manifest.provenance()

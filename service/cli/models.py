@@ -1,7 +1,7 @@
 """``inkling models``."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from .terminal import (
     age_text,
     columns,
     confirm,
-    ending_of,
     facts,
     output_option,
     percent,
@@ -34,7 +33,7 @@ from .terminal import (
     read_file,
     terminal,
     time_text,
-    write_file,
+    write_as,
 )
 
 _NAME = Noun.MODEL.argument
@@ -69,7 +68,7 @@ def show(backend: Backend, *, name: str, version: str | None, no_picture: bool, 
     print_result(manifest, _print_version, as_json=as_json)
     if not (no_picture or as_json):
         console = terminal()
-        tiles, labels = published_tiles(manifest, backend.weights_file(name, manifest["version"]))
+        tiles, labels = published_tiles(manifest, _file(backend, manifest, "weights.npz"))
         console.print("", *weights_view(tiles, labels, console), sep="\n", soft_wrap=True)
 
 
@@ -133,7 +132,7 @@ def promote(backend: Backend, *, name: str, version: int | None, moved: str, rea
 
 def _confirm_worse(backend: Backend, name: str, version: int) -> None:
     """Ask whether a version is to be the champion although it is worse, with the difference; refuse off a terminal."""
-    champion = (backend.model(name)["aliases"] or {}).get(_CHAMPION)
+    champion = (backend.one("models", name)["aliases"] or {}).get(_CHAMPION)
     if champion in (None, version):
         return
     try:
@@ -151,7 +150,8 @@ def _confirm_worse(backend: Backend, name: str, version: int) -> None:
 @with_backend("models aliases mnist-softmax", as_json=True)
 def aliases(backend: Backend, *, name: str, as_json: bool) -> None:
     """Show the aliases of a model, with every move of each."""
-    histories = {alias: backend.alias_history(name, alias) for alias in sorted(backend.model(name)["aliases"] or {})}
+    names = sorted(backend.one("models", name)["aliases"] or {})
+    histories = {alias: backend.alias_history(name, alias) for alias in names}
     print_result(histories, _print_aliases, as_json=as_json)
     if not (histories or as_json):
         click.echo(f"{name} has no aliases; its newest version predicts.")
@@ -166,7 +166,7 @@ def aliases(backend: Backend, *, name: str, as_json: bool) -> None:
 @with_backend("models weights mnist-softmax -o weights.png", "models weights mnist-softmax 1 -o weights.npz")
 def weights(backend: Backend, *, name: str, version: str | None, output: Path) -> None:
     """Write a version's weights to a file: as a picture, or as the numbers."""
-    _write_version(backend, name, version, output, {".png": backend.weights_picture, ".npz": backend.weights_file})
+    _write_weights(backend, name, version, output, ".png", ".npz")
 
 
 @models.command()
@@ -180,7 +180,7 @@ def export(backend: Backend, *, name: str, version: str | None, output: Path) ->
     An ONNX file goes from images, bytes of shape (n, 28, 28), to probabilities and digits; it needs the package
     onnx where it is made.
     """
-    _write_version(backend, name, version, output, {".onnx": backend.onnx_file, ".npz": backend.weights_file})
+    _write_weights(backend, name, version, output, ".onnx", ".npz")
 
 
 @models.command()
@@ -240,12 +240,13 @@ def import_(backend: Backend, *, file: str, name: str, classes: Any, **options: 
     )
 
 
-def _write_version(
-    backend: Backend, name: str, version: str | None, output: Path, makers: Mapping[str, Callable[[str, int], bytes]]
-) -> None:
-    """Write a file of a version; the ending of its name says which."""
-    make = makers[ending_of(output, *makers)]
-    write_file(output, make(name, backend.version(name, version)["version"]))
+def _write_weights(backend: Backend, name: str, version: str | None, output: Path, *endings: str) -> None:
+    """Write the weights of a version to a file; the ending of its name says how."""
+    write_as(output, endings, lambda ending: _file(backend, backend.version(name, version), f"weights{ending}"))
+
+
+def _file(backend: Backend, manifest: Json, file: str) -> bytes:
+    return backend.file("versions", f"{manifest['name']}/{manifest['version']}", file)
 
 
 def _row(model: Json) -> dict[str, str | Text]:

@@ -75,7 +75,7 @@ def every(backend: Backend, plural: str) -> list[dict[str, Any]]:
     while True:
         page = backend.page(plural, limit=200, before=cursor)
         found += page[plural]
-        cursor = page["next"]
+        cursor = page.get("next")
         if cursor is None:
             return found
 

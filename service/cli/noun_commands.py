@@ -1,8 +1,9 @@
-"""Commands that several nouns have in common: list, show, cancel, annotate and delete."""
+"""Commands that several nouns have in common: list, show, picture, cancel, annotate and delete."""
 
 import functools
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,10 +15,13 @@ from .annotations import about_text, annotates, searched
 from .backend import Backend, Json, with_backend
 from .names import Noun
 from .root import WholeNumber
-from .terminal import age_text, columns, confirm, print_json, print_result, terminal
+from .terminal import age_text, columns, confirm, output_option, print_json, print_result, terminal, write_as
 
 GROUP_STATES = ("running", "finished")
 """Of what has many jobs."""
+_PICTURE_OUTPUT = output_option(
+    "The file to write; a name that ends in .svg gives SVG (not for weights). [default: the picture's name with .png]"
+)
 _NOT_OF_A_LIST = {"before", "url", "key_file", "data_dir", "as_json"}
 """Parameters that say where a list is, where its page begins or how it is printed."""
 
@@ -36,7 +40,7 @@ def add_list(
     def list_(backend: Backend, *, as_json: bool, **search: Any) -> None:
         answer = backend.page(noun.plural, **search)
         if as_json:
-            print_json(answer)
+            print_json({noun.plural: answer[noun.plural], "next": answer.get("next")})
         elif not answer[noun.plural] and any(value for name, value in search.items() if name != "limit"):
             click.echo(f"There are no such {noun.value}s {backend.place}.")
         elif not answer[noun.plural]:
@@ -88,6 +92,23 @@ def add_show(
     for option in (*options, noun.argument):
         command = option(command)
     group.command("show")(command)
+
+
+def add_picture(group: click.Group, noun: Noun, what: str, endings: Mapping[str, Sequence[str]], *shown: str) -> None:
+    """Add the command ``picture``, whose help says ``what`` is drawn.
+
+    ``endings`` has the pictures, each with what the name of its file may end in besides ``.png``.
+    """
+
+    def draw(backend: Backend, *, picture: str, output: Path | None, **named: str) -> None:
+        (object_id,) = named.values()
+        file, can_be = output or Path(f"{picture}.png"), (".png", *endings[picture])
+        write_as(file, can_be, lambda ending: backend.file(noun.plural, object_id, picture + ending))
+
+    draw.__doc__ = what
+    reaches = with_backend(*(f"{noun.plural} picture {noun.example} {rest}" for rest in shown))
+    choice = click.argument("picture", type=click.Choice([*endings]))
+    group.command("picture")(noun.argument(choice(_PICTURE_OUTPUT(reaches(draw)))))
 
 
 def add_cancel(group: click.Group, noun: Noun, effect: str, outcome: Callable[[Json], str] | None = None) -> None:

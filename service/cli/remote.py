@@ -1,21 +1,23 @@
-"""Inkling on a server: the methods and errors of `LocalBackend`, each by a request of the client `inkling`."""
+"""Inkling on a server: the methods and errors of `LocalBackend`, each a request of the client `inkling`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from inkling import InklingClient, InklingError, Job, Report, Sweep
-from inkling.call import read_record
+from inkling.call import Call, delete, get, patch, read_bytes, read_record, submission
 from inkling.images import File
 from inkling.predictions import post_image
-from service.core.tables import weights_csv
 from service.errors import TooManyRequests, Unauthenticated, error_of_code
 from service.inference import ImageFile
 
-from .backend import Json
+_KINDS = {"jobs": Job, "sweeps": Sweep, "reports": Report}
 
 
 @contextmanager
@@ -42,6 +44,29 @@ def _call(call: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
+def _request(make: Callable[..., Call[Any]]) -> Callable[..., Any]:
+    """Make a method that sends a request and returns the answer as it is, without the client's classes."""
+    return _call(lambda client, *args, **options: client.connection.run(make(*args, **options)))
+
+
+def _image(verb: str, read: Callable[[httpx.Response], Any], **fixed: Any) -> Callable[..., Any]:
+    """Make a method that sends an image, and the options that it is given."""
+    return _request(lambda image, **options: post_image(verb, read, _file(image).body, **fixed, **options))
+
+
+def _path(noun: str, object_id: str) -> tuple[str, ...]:
+    """Return where the API has one of a noun; a version is named as ``name/version``."""
+    name, _, version = object_id.rpartition("/")
+    return ("models", name, "versions", version) if noun == "versions" else (noun, object_id)
+
+
+def _get_file(noun: str, object_id: str, name: str) -> Call[bytes]:
+    stem, _, ending = name.rpartition(".")
+    if ending == "csv":
+        return replace(get(read_bytes, noun, object_id, stem), request={"headers": {"Accept": "text/csv"}})
+    return get(read_bytes, *_path(noun, object_id), *name.split("/"))
+
+
 class RemoteBackend:
     """Inkling on a server. `LocalBackend` says what each method takes and does, for both.
 
@@ -65,26 +90,20 @@ class RemoteBackend:
     def start_training(self) -> None:
         """Do nothing: the server trains."""
 
-    # Jobs, sweeps and reports
+    # Every noun
 
-    one = _call(lambda client, noun, object_id, **how: getattr(client, noun[:-1])(object_id, **how).data)
-    page = _call(lambda client, noun, **search: _page(noun, getattr(client, noun)(**search)))
+    one = _request(lambda noun, object_id, **how: get(read_record, noun, object_id, **how))
+    page = _request(lambda noun, **search: get(read_record, noun, **search))
+    file = _request(_get_file)
+    submit = _request(lambda noun, request: submission(noun, **request))
+    annotate = _request(lambda noun, object_id, changes: patch(*_path(noun, object_id), **changes))
+    delete = _request(lambda noun, object_id, **how: delete(*_path(noun, object_id), **how))
     act = _call(
         lambda client, noun, object_id, verb, changes=None, **options: (
-            getattr(_one(client, noun, object_id), verb)(**(changes or options)).data
+            getattr(_KINDS[noun](client.connection, {"id": object_id}), verb)(**(changes or options)).data
         )
     )
-    annotate = _call(lambda client, noun, object_id, changes: _change(client, "annotate", noun, object_id, **changes))
-    delete = _call(lambda client, noun, object_id, **how: _change(client, "delete", noun, object_id, **how))
-    picture = _call(
-        lambda client, noun, object_id, what, form: _one(client, noun, object_id).picture(what, format=form)
-    )
-    submit = _call(lambda client, request: client.train(**request).data)
-    metrics = _call(lambda client, job_id: _one(client, "jobs", job_id).history())
-    numbers = _call(lambda client, job_id, what: _numbers(_one(client, "jobs", job_id).numbers(what)))
-    submit_sweep = _call(lambda client, request: _submit_sweep(client, **request).data)
-    submit_report = _call(lambda client, request: client.train_report(**request).data)
-    report_file = _call(lambda client, report_id, name: _report_file(_one(client, "reports", report_id), name))
+    metrics = _request(lambda job_id: get(read_record, "jobs", job_id, "metrics"))
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Any]:
         """See `LocalBackend.events`."""
@@ -93,25 +112,21 @@ class RemoteBackend:
 
     # Models
 
-    model = _call(InklingClient.model)
     version = _call(InklingClient.version)
-    weights_file = _call(InklingClient.weights_file)
-    onnx_file = _call(lambda client, name, version: client.weights_file(name, version, format="onnx"))
     import_weights = _call(InklingClient.import_weights)
-    weights_picture = _call(InklingClient.weights)
     move_alias = _call(InklingClient.move_alias)
-    alias_history = _call(lambda client, name, alias: list(client.alias_history(name, alias)))
+    alias_history = _call(InklingClient.alias_history)
     evaluation = _call(InklingClient.evaluate)
     comparison = _call(InklingClient.compare)
 
     # Images and data sets
 
-    predict = _call(lambda client, image, **options: _answer(client, "predict", image, {}, **options))
-    read = _call(lambda client, image, expect=None, **of: _answer(client, "read", image, {"expect": expect}, **of))
-    reading_picture = _call(lambda client, image, **options: client.draw_reading(_file(image), **options))
-    explain = _call(lambda client, image, **question: client.explain(_file(image), **question).details)
-    explanation_picture = _call(lambda client, image, **question: client.explain(_file(image), **question).picture)
-    preprocess = _call(lambda client, image, step=None: client.preprocess(_file(image), step=step))
+    predict = _image("predict", read_record)
+    read = _image("read", read_record)
+    reading_picture = _image("read.png", read_bytes)
+    explain = _image("explain", read_record)
+    explanation_picture = _image("explain.png", read_bytes, upscale=8)
+    preprocess = _image("preprocess", read_bytes)
     read_collection = _call(InklingClient.read_collection)
     add_collection = _call(InklingClient.add_collection)
     collect = _call(lambda client, name, image, label: client.collect(name, _file(image), label))
@@ -123,47 +138,6 @@ class RemoteBackend:
             **fields, **{part: (file.name or part, file.content) for part, file in files.items()}
         )
     )
-
-
-_KINDS = {"jobs": Job, "sweeps": Sweep, "reports": Report}
-
-
-def _one(client: InklingClient, noun: str, object_id: str) -> Any:
-    """Return a job, sweep or report without asking for it, for what needs its id alone."""
-    return _KINDS[noun](client.connection, {"id": object_id})
-
-
-def _change(client: InklingClient, verb: str, noun: str, object_id: str, **how: Any) -> None:
-    """Annotate or delete one of a noun."""
-    if noun in _KINDS:
-        getattr(_one(client, noun, object_id), verb)(**how)
-    else:
-        name, _, version = object_id.partition("/")
-        getattr(client, f"{verb}_{noun[:-1]}")(name, *([int(version)] if version else []), **how)
-
-
-def _numbers(found: Json) -> str:
-    return weights_csv(found["outputs"], found["values"])
-
-
-def _page(noun: str, found: Any) -> Json:
-    return {noun: [getattr(one, "data", one) for one in found], "next": found.next}
-
-
-def _submit_sweep(client: InklingClient, *, base: Json, grid: Json, **about: Any) -> Sweep:
-    return client.train_sweep(grid, **base, **about)
-
-
-def _report_file(report: Report, name: str) -> bytes:
-    stem, _, suffix = name.rpartition(".")
-    form: Any = suffix
-    return report.document(form) if stem == "report" else report.figure(stem.removeprefix("figures/"), format=form)
-
-
-def _answer(client: InklingClient, verb: str, image: ImageFile, params: Json, **options: Any) -> Json:
-    """Return the answer itself, which the client makes values of."""
-    answer: Json = client.connection.run(post_image(verb, read_record, _file(image).body, params, **options))
-    return answer
 
 
 def _file(image: ImageFile) -> File:

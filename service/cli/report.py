@@ -76,7 +76,7 @@ def report(
     from service.reports import HAND_IN  # noqa: PLC0415 - with a server, nothing else of it is needed
 
     if report_id is None:
-        report_id = str(backend.submit_report(_request(**options))["id"])
+        report_id = str(backend.submit("reports", _request(**options))["id"])
     view = ReportView(backend.one("reports", report_id))
     follow(view, backend, silent=as_json)
     made = view.thing
@@ -85,7 +85,7 @@ def report(
         click.echo(f"Report {report_id} {'was cancelled.' if made['state'] == 'cancelled' else failed}", err=True)
         ctx.exit(view.exit_code())
     for name in made["links"]:
-        content, path = backend.report_file(report_id, name), out / name.replace("report.zip", HAND_IN)
+        content, path = backend.file("reports", report_id, name), out / name.replace("report.zip", HAND_IN)
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)

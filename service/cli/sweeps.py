@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +14,7 @@ from rich.text import Text
 from service.core import METRICS
 
 from .annotations import annotated, print_about
-from .backend import Backend, Json, with_backend
+from .backend import Backend, Json
 from .following import View, add_follow, is_final, submits
 from .hyperparameters import (
     DATASET_OPTION,
@@ -27,19 +26,9 @@ from .hyperparameters import (
 )
 from .job_view import STATE_STYLES, check_text, next_commands
 from .names import Noun
-from .noun_commands import GROUP_STATES, add_annotate, add_cancel, add_delete, add_list, add_show, in_rows
+from .noun_commands import GROUP_STATES, add_annotate, add_cancel, add_delete, add_list, add_picture, add_show, in_rows
 from .root import INTERRUPTED, examples
-from .terminal import (
-    PICTURE_OUTPUT,
-    bar,
-    columns,
-    duration_text,
-    ending_of,
-    loss_text,
-    percent,
-    print_commands,
-    write_file,
-)
+from .terminal import bar, columns, duration_text, loss_text, percent, print_commands
 
 MAX_ROWS = 20
 _AROUND_ROWS = 8
@@ -48,7 +37,6 @@ _MIN_BAR_WIDTH, _MAX_BAR_WIDTH = 6, 20
 _TEXT_WIDTH = 32
 """Kept free for the text beside the bar of the whole."""
 
-_SWEEP = Noun.SWEEP.argument
 _RANK_BY = click.option(
     "--rank-by",
     type=click.Choice(list(METRICS)),
@@ -164,7 +152,7 @@ def sweep(
     values = given_grid(ctx, grid)
     base = {name: value for name, value in training_request(ctx, options).items() if name not in values}
     about: Json = {name: base.pop(name) for name in ("dataset", "name", "title", "tags", "notes") if name in base}
-    submitted = backend.submit_sweep({"base": base, "grid": values, **about})
+    submitted = backend.submit("sweeps", {"base": base, "grid": values, **about})
     return backend.one("sweeps", submitted["id"], rank_by=rank_by)
 
 
@@ -199,25 +187,20 @@ add_follow(
 )
 
 
-@sweeps.command()
-@_SWEEP
-@click.argument("picture", type=click.Choice(["accuracy", "norms", "weights", "heatmap"]))
-@PICTURE_OUTPUT
-@with_backend(
-    "sweeps picture SWEEP accuracy -o accuracy.png",
-    "sweeps picture SWEEP norms",
-    "sweeps picture SWEEP weights",
-    "sweeps picture SWEEP heatmap",
-)
-def picture(backend: Backend, *, sweep_id: str, picture: str, output: Path | None) -> None:
+add_picture(
+    sweeps,
+    Noun.SWEEP,
     """Draw the members side by side, while they are trained too.
 
     accuracy: a line for each member; norms: how large the weights are under each L2 penalty; weights: a row for
     each member; heatmap: a grid of two hyperparameters.
-    """
-    file = output or Path(f"{picture}.png")
-    ending = ending_of(file, ".png", *([] if picture == "weights" else [".svg"]))
-    write_file(file, backend.picture("sweeps", sweep_id, picture, ending[1:]))
+    """,
+    {"accuracy": [".svg"], "norms": [".svg"], "weights": [], "heatmap": [".svg"]},
+    "accuracy -o accuracy.png",
+    "norms",
+    "weights",
+    "heatmap",
+)
 
 
 def values_text(values: Mapping[str, Any]) -> str:

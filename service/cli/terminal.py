@@ -161,11 +161,6 @@ def output_option(help_text: str, *names: str, required: bool = False) -> Callab
     return click.option(*names, metavar="FILE", type=path, required=required, help=help_text)
 
 
-PICTURE_OUTPUT = output_option(
-    "The file to write; a name that ends in .svg gives SVG (not for weights). [default: the picture's name with .png]"
-)
-
-
 def print_and_draw(
     ask: Callable[[], Json],
     show: Callable[[Json, Console], object],
@@ -191,6 +186,12 @@ def ending_of(output: Path, *endings: str) -> str:
     if ending not in endings:
         raise click.UsageError(f"The name of the file must end in {' or '.join(endings)}.")
     return ending
+
+
+def write_as(output: Path, endings: Sequence[str], make: Callable[[str], bytes]) -> None:
+    """Write what is made for the ending of a file's name, one of ``endings``."""
+    ending = ending_of(output, *endings)
+    write_file(output, make(ending))
 
 
 def write_file(path: Path, data: bytes) -> None:

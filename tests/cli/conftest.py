@@ -74,7 +74,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 @pytest.fixture(scope="session")
 def finished_job(remote: RemoteBackend) -> dict[str, Any]:
     """Return a job that has succeeded; it made a version of mnist-softmax."""
-    job = remote.submit(TINY)
+    job = remote.submit("jobs", TINY)
     for _ in remote.events(job["id"]):
         pass
     over: dict[str, Any] = remote.one("jobs", job["id"])

@@ -41,7 +41,7 @@ GRID = {"l2_penalty": [0.0, 1.0], "seed": [0, 1]}
 
 
 def test_a_job_from_submission_to_its_end(backend: Backend) -> None:
-    job = backend.submit({**TINY, "name": "both-ways"})
+    job = backend.submit("jobs", {**TINY, "name": "both-ways"})
     assert job["config"]["name"] == "both-ways"
     events = list(backend.events(job["id"]))
     assert [event.id for event in events] == sorted({event.id for event in events})
@@ -60,7 +60,7 @@ def test_events_go_on_after_any_of_them(backend: Backend, finished_job: dict[str
 
 
 def test_cancelling_keeps_the_best_so_far(backend: Backend) -> None:
-    job = backend.submit(LONG)
+    job = backend.submit("jobs", LONG)
     events = backend.events(job["id"])
     for event in events:
         if event.kind == "check":
@@ -75,14 +75,14 @@ def test_cancelling_keeps_the_best_so_far(backend: Backend) -> None:
 
 
 def test_paused_and_continued(backend: Backend) -> None:
-    job = backend.submit({**TINY, "paused": True})
+    job = backend.submit("jobs", {**TINY, "paused": True})
     assert backend.act("jobs", job["id"], "pause")["state"] == "paused"
     assert backend.act("jobs", job["id"], "proceed", steps=1, epochs=None)["state"] == "queued"
     for event in backend.events(job["id"]):
         if event.kind == "state" and event.data["reason"] == "Before step 1.":
             break
-    assert backend.picture("jobs", job["id"], "gradient", "png").startswith(b"\x89PNG")
-    assert backend.numbers(job["id"], "gradient").startswith("input,0,1,")
+    assert backend.file("jobs", job["id"], "gradient.png").startswith(b"\x89PNG")
+    assert backend.file("jobs", job["id"], "gradient.csv").startswith(b"input,0,1,")
     backend.act("jobs", job["id"], "proceed")
     assert list(backend.events(job["id"]))[-1].data["state"] == "succeeded"
 
@@ -98,18 +98,19 @@ def test_resumed_and_verified(backend: Backend, finished_job: dict[str, Any]) ->
 
 def test_weights_leave_and_come_back(backend: Backend, finished_job: dict[str, Any]) -> None:
     model = finished_job["model"]
-    content = backend.weights_file(model["name"], model["version"])
+    version_id = f"{model['name']}/{model['version']}"
+    content = backend.file("versions", version_id, "weights.npz")
     made = backend.import_weights("came-back", content, classes=(), publish="last", dataset="mnist")
     assert made == backend.version("came-back", made["version"])
-    assert backend.weights_file("came-back", made["version"]) == content
+    assert backend.file("versions", f"came-back/{made['version']}", "weights.npz") == content
     with pytest.raises(MalformedInput):
         backend.import_weights("came-back", content[:-1], classes=(), publish="best", dataset="mnist")
     with pytest.raises(ExtraMissing, match="inkling-digits"):
-        backend.onnx_file(model["name"], model["version"])
+        backend.file("versions", version_id, "weights.onnx")
 
 
 def test_a_job_that_is_over_can_be_deleted(backend: Backend) -> None:
-    job = backend.submit(TINY)
+    job = backend.submit("jobs", TINY)
     with pytest.raises(InvalidJobTransition):
         backend.delete("jobs", job["id"])
     list(backend.events(job["id"]))
@@ -122,16 +123,16 @@ def test_a_job_that_is_over_can_be_deleted(backend: Backend) -> None:
 def test_versions_models_data_sets_and_sweeps_are_deleted_unless_they_are_needed(
     backend: Backend, finished_job: dict[str, Any]
 ) -> None:
-    content = backend.weights_file(finished_job["model"]["name"], finished_job["model"]["version"])
+    content = backend.file("versions", "{name}/{version}".format(**finished_job["model"]), "weights.npz")
     first, second = (
         backend.import_weights("passing", content, classes=(), publish="last", dataset="mnist")["version"]
         for _ in range(2)
     )
     backend.delete("versions", f"passing/{first}")
-    assert [version["version"] for version in backend.model("passing")["versions"]] == [second]
+    assert [version["version"] for version in backend.one("models", "passing")["versions"]] == [second]
     backend.delete("models", "passing")
     with pytest.raises(ModelNotFound):
-        backend.model("passing")
+        backend.one("models", "passing")
     with pytest.raises(InUse):
         backend.delete("models", "mnist-digits")
     with pytest.raises(InUse):
@@ -141,7 +142,7 @@ def test_versions_models_data_sets_and_sweeps_are_deleted_unless_they_are_needed
 
 
 def test_pages_of_jobs(backend: Backend, finished_job: dict[str, Any]) -> None:
-    backend.one("jobs", backend.submit(TINY)["id"])
+    backend.one("jobs", backend.submit("jobs", TINY)["id"])
     newest = backend.page("jobs", limit=1)
     older = backend.page("jobs", limit=1, before=newest["next"])
     assert older["jobs"][0]["id"] < newest["jobs"][0]["id"]
@@ -154,18 +155,18 @@ def test_both_return_the_same(local: LocalBackend, remote: RemoteBackend, finish
     name, version = model["name"], model["version"]
     assert local.one("jobs", job_id) == remote.one("jobs", job_id)
     assert local.metrics(job_id) == remote.metrics(job_id)
-    assert local.page("models") == remote.page("models")
-    assert local.model(name) == remote.model(name)
+    assert local.page("models")["models"] == remote.page("models")["models"]
+    assert local.one("models", name) == remote.one("models", name)
     assert local.version(name) == remote.version(name)
     assert local.version(name, version) == remote.version(name, str(version))
-    assert local.weights_file(name, version) == remote.weights_file(name, version)
     assert local.page("datasets") == remote.page("datasets")
     local.move_alias(name, "both", version, reason="asked twice")
     assert local.alias_history(name, "both") == remote.alias_history(name, "both")
     for picture in ("loss", "accuracy", "weights"):
-        assert local.picture("jobs", job_id, picture, "png") == remote.picture("jobs", job_id, picture, "png")
-    for of in ((name, version), ("mnist-digits", 1)):  # a network's units are in one order
-        assert local.weights_picture(*of) == remote.weights_picture(*of)
+        assert local.file("jobs", job_id, f"{picture}.png") == remote.file("jobs", job_id, f"{picture}.png")
+    for version_id in (f"{name}/{version}", "mnist-digits/1"):  # a network's units are in one order
+        for file in ("weights.npz", "weights.png"):
+            assert local.file("versions", version_id, file) == remote.file("versions", version_id, file)
 
 
 def test_predictions(local: LocalBackend, remote: RemoteBackend, finished_job: dict[str, Any], digit_png: Path) -> None:
@@ -181,20 +182,20 @@ def test_predictions(local: LocalBackend, remote: RemoteBackend, finished_job: d
     assert (answers[0]["model"], answers[0]["version"]) == (name, version)
     assert local.predict(file) == remote.predict(file)
     for step in (None, 0):
-        seen = local.preprocess(file, step), remote.preprocess(file, step)
+        seen = local.preprocess(file, step=step), remote.preprocess(file, step=step)
         assert _pixels(seen[0]) == _pixels(seen[1])
 
 
 def test_errors_come_back_as_themselves(backend: Backend, finished_job: dict[str, Any]) -> None:
     with pytest.raises(InvalidField) as refused:
-        backend.submit({"model": "softmax", "epochs": 0})
+        backend.submit("jobs", {"model": "softmax", "epochs": 0})
     assert refused.value.field == "epochs"
     assert refused.value.allowed == "a whole number from 1 to 10,000"
     with pytest.raises(InvalidField) as refused:
-        backend.submit({"model": "softmax", "name": "No Such Name"})
+        backend.submit("jobs", {"model": "softmax", "name": "No Such Name"})
     assert refused.value.field == "name"
     with pytest.raises((DatasetNotFound, InvalidField)):
-        backend.submit({"model": "softmax", "dataset": "nothing"})
+        backend.submit("jobs", {"model": "softmax", "dataset": "nothing"})
     with pytest.raises(JobNotFound):
         backend.one("jobs", NO_JOB)
     with pytest.raises(JobNotFound):
@@ -279,11 +280,11 @@ def over(backend: Backend, sweep_id: str, rank_by: str = "validation_loss") -> d
 
 @pytest.fixture(scope="module")
 def finished_sweep(remote: RemoteBackend) -> dict[str, Any]:
-    return over(remote, remote.submit_sweep({"base": TINY, "grid": GRID, "name": "compared"})["id"])
+    return over(remote, remote.submit("sweeps", {"base": TINY, "grid": GRID, "name": "compared"})["id"])
 
 
 def test_a_sweep_from_submission_to_its_end(backend: Backend) -> None:
-    sweep = backend.submit_sweep({"base": TINY, "grid": GRID})
+    sweep = backend.submit("sweeps", {"base": TINY, "grid": GRID})
     assert (sweep["name"], len(sweep["members"])) == ("mnist-softmax-sweep", 4)
     sweep = over(backend, sweep["id"], "train_accuracy")
     assert (sweep["state"], sweep["states"], sweep["fraction"]) == ("finished", {"succeeded": 4}, 1.0)
@@ -304,23 +305,23 @@ def test_both_return_the_same_of_sweeps(
     assert local.one("sweeps", sweep_id, rank_by="train_loss") == remote.one("sweeps", sweep_id, rank_by="train_loss")
     assert local.page("sweeps", limit=2) == remote.page("sweeps", limit=2)
     for picture in ("accuracy", "norms", "weights", "heatmap"):
-        png = local.picture("sweeps", sweep_id, picture, "png")
+        png = local.file("sweeps", sweep_id, f"{picture}.png")
         assert png.startswith(b"\x89PNG")
-        assert png == remote.picture("sweeps", sweep_id, picture, "png")
-    svg = local.picture("sweeps", sweep_id, "accuracy", "svg")
+        assert png == remote.file("sweeps", sweep_id, f"{picture}.png")
+    svg = local.file("sweeps", sweep_id, "accuracy.svg")
     assert b"<svg" in svg
-    assert svg == remote.picture("sweeps", sweep_id, "accuracy", "svg")
+    assert svg == remote.file("sweeps", sweep_id, "accuracy.svg")
 
 
 def test_pages_of_sweeps(backend: Backend, finished_sweep: dict[str, Any]) -> None:
-    backend.act("sweeps", backend.submit_sweep({"base": TINY, "grid": {"seed": [5]}})["id"], "cancel")
+    backend.act("sweeps", backend.submit("sweeps", {"base": TINY, "grid": {"seed": [5]}})["id"], "cancel")
     newest = backend.page("sweeps", limit=1)
     older = backend.page("sweeps", limit=1, before=newest["next"])
     assert older["sweeps"][0]["id"] < newest["sweeps"][0]["id"]
 
 
 def test_cancelling_a_sweep_keeps_the_best_so_far(backend: Backend) -> None:
-    sweep = backend.submit_sweep({"base": LONG, "grid": {"learning_rate": [0.01, 0.02]}})
+    sweep = backend.submit("sweeps", {"base": LONG, "grid": {"learning_rate": [0.01, 0.02]}})
     news = states(backend, sweep["id"])
     next(newest for newest in news if newest["best"])
     assert set(backend.act("sweeps", sweep["id"], "cancel")["states"]) <= {"cancelling", "cancelled"}
@@ -336,16 +337,16 @@ def test_errors_of_sweeps_come_back_as_themselves(backend: Backend, finished_swe
         with pytest.raises(JobNotFound):
             ask("sweeps", NO_SWEEP)
     with pytest.raises(InvalidField):
-        backend.submit_sweep({"base": {"model": "softmax"}, "grid": {}})
+        backend.submit("sweeps", {"base": {"model": "softmax"}, "grid": {}})
     with pytest.raises(InvalidField, match="members"):
-        backend.submit_sweep({"base": {"model": "softmax"}, "grid": {"seed": list(range(1001))}})
-    sweep = backend.submit_sweep({"base": LONG, "grid": {"learning_rate": [0.01, 0.02]}})
+        backend.submit("sweeps", {"base": {"model": "softmax"}, "grid": {"seed": list(range(1001))}})
+    sweep = backend.submit("sweeps", {"base": LONG, "grid": {"learning_rate": [0.01, 0.02]}})
     backend.act("sweeps", sweep["id"], "cancel")
     over(backend, sweep["id"])
     with pytest.raises(InvalidInput):
-        backend.picture("sweeps", sweep["id"], "norms", "png")
+        backend.file("sweeps", sweep["id"], "norms.png")
     with pytest.raises(JobNotFound):
-        backend.picture("sweeps", NO_SWEEP, "accuracy", "png")
+        backend.file("sweeps", NO_SWEEP, "accuracy.png")
 
 
 def test_a_server_that_is_away_for_a_moment_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,12 +371,12 @@ def test_a_server_that_is_away_for_a_moment_is_asked_again(monkeypatch: pytest.M
 
 
 def test_everything_is_annotated_and_found(backend: Backend, finished_job: dict[str, Any]) -> None:
-    job = backend.submit({**TINY, "name": "both-noted", "title": "Notes", "tags": ["both", "a b"]})
+    job = backend.submit("jobs", {**TINY, "name": "both-noted", "title": "Notes", "tags": ["both", "a b"]})
     list(backend.events(job["id"]))
     version = f"both-noted/{backend.one('jobs', job['id'])['model']['version']}"
-    sweep = backend.submit_sweep({"base": TINY, "grid": {"seed": [0]}, "tags": ["both"]})
+    sweep = backend.submit("sweeps", {"base": TINY, "grid": {"seed": [0]}, "tags": ["both"]})
     list(backend.events(sweep["members"][0]["job"]))
-    report = backend.submit_report({"quick": True, "l2_penalties": [1.0], "notes": "both of them"})
+    report = backend.submit("reports", {"quick": True, "l2_penalties": [1.0], "notes": "both of them"})
     backend.act("reports", report["id"], "cancel")
     for run in report["jobs"]:
         list(backend.events(run))
@@ -388,7 +389,9 @@ def test_everything_is_annotated_and_found(backend: Backend, finished_job: dict[
     assert [each["id"] for each in backend.page("sweeps", tag=("both",), state="finished")["sweeps"]] == [sweep["id"]]
     assert [each["id"] for each in backend.page("reports", q="both of")["reports"]] == [report["id"]]
     assert [each["name"] for each in backend.page("models", tag=("both",))["models"]] == ["both-noted"]
-    assert backend.version("both-noted")["tags"] == ["both"] == backend.model("both-noted")["versions"][-1]["tags"]
+    assert (
+        backend.version("both-noted")["tags"] == ["both"] == backend.one("models", "both-noted")["versions"][-1]["tags"]
+    )
     assert [each["name"] for each in backend.page("datasets", tag=("both",), q="handwritten")["datasets"]] == ["mnist"]
     with pytest.raises(InvalidField, match="tags"):
         backend.annotate("sweeps", sweep["id"], {"tags": ["a,b"]})

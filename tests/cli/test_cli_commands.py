@@ -610,7 +610,7 @@ def test_what_people_write_is_set_changed_printed_and_searched(here: Here) -> No
 
 def test_reports_are_listed_and_deleted(run: Run, tmp_path: Path) -> None:
     with closing(LocalBackend(Settings(data_dir=tmp_path))) as backend:
-        report = backend.submit_report({"quick": True, "l2_penalties": [1.0], "tags": ["handed-in"]})
+        report = backend.submit("reports", {"quick": True, "l2_penalties": [1.0], "tags": ["handed-in"]})
 
     def here(*args: str) -> str:
         result = run("reports", *args, "--data-dir", tmp_path, env={"COLUMNS": "120"})

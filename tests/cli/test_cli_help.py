@@ -140,7 +140,7 @@ def test_the_program_completes_and_prints_nothing_else() -> None:
 def test_completion_knows_names_and_ids_and_changes_nothing(tmp_path: Path, complete: Complete) -> None:
     data = tmp_path / "data"
     with closing(LocalBackend(Settings(data_dir=data))) as backend:
-        jobs = [backend.submit({"model": "softmax", "epochs": epochs})["id"] for epochs in (1, 2)]
+        jobs = [backend.submit("jobs", {"model": "softmax", "epochs": epochs})["id"] for epochs in (1, 2)]
         backend.add_collection("mine")
     before = {path: path.stat().st_mtime_ns for path in data.rglob("*")}
     here = {"INKLING_DATA_DIR": str(data)}

@@ -52,15 +52,6 @@ class PendingCheck:
         return replace(self, rows=rows, step_losses=[self.step_losses[place] for place in places])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scores:
-    """What checks found, (n_checks, n_members) each, float64."""
-
-    train_accuracy: Floats
-    validation_loss: Floats
-    validation_accuracy: Floats
-
-
 def group_size(n_columns: int, check_interval: int, n_bytes: int) -> int:
     """Return how many checks to make side by side, each of so many outputs, bytes of rows, and steps apart."""
     return max(1, min(MAX_CHECKS, _MAX_COLUMNS // n_columns, _MAX_STEPS // check_interval, _MAX_BYTES // n_bytes))
@@ -109,8 +100,11 @@ class CheckGroup:
         """Whether the helper is through, so that `scores` will not wait."""
         return self._help is not None and self._help.done()
 
-    def scores(self) -> Scores:
-        """Make what is left of the checks, wait for the helper's last block, and return what was found."""
+    def scores(self) -> dict[str, Floats]:
+        """Make what is left of the checks, wait for the helper's last block, and return what was found.
+
+        It is by the names of the metrics, all but the training loss: (n_checks, n_members) each, float64.
+        """
         self._make_blocks()
         if self._help is not None and not self._help.cancel():
             self._help.result()
@@ -119,13 +113,13 @@ class CheckGroup:
             loss, right = self._found[number]
             losses[part] += loss
             n_right[part] += right
-        shape = (self._size, -1)
         n_train, n_validation = map(len, self._classes)
-        return Scores(
-            train_accuracy=(n_right[0] / n_train).reshape(shape)[self._places],
-            validation_loss=(losses[1] / n_validation).reshape(shape)[self._places],
-            validation_accuracy=(n_right[1] / n_validation).reshape(shape)[self._places],
-        )
+        means = {
+            "train_accuracy": n_right[0] / n_train,
+            "validation_loss": losses[1] / n_validation,
+            "validation_accuracy": n_right[1] / n_validation,
+        }
+        return {name: of_all.reshape(self._size, -1)[self._places] for name, of_all in means.items()}
 
     def _make_blocks(self) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # losses that are not finite are for the caller

@@ -251,9 +251,7 @@ class _Stack:
                     epoch=self.schedule.epoch_of(pending.step),
                     step=pending.step,
                     train_loss=float(pending.step_losses[row][-1]),
-                    train_accuracy=float(scores.train_accuracy[place, row]),
-                    validation_loss=float(scores.validation_loss[place, row]),
-                    validation_accuracy=float(scores.validation_accuracy[place, row]),
+                    **{metric: float(values[place, row]) for metric, values in scores.items()},
                 )
                 if not np.isfinite(check.validation_loss):
                     lost.add(member.number)

@@ -29,7 +29,7 @@ _EVEN_LEVELS = 8
 _MAX_FRAME_INK_FRACTION = 0.01
 _SMALL_SIDE_PX = 64
 _MAX_SMALL_FRAME_INK_FRACTION = 0.3
-LIT_LEVELS = 10
+_LIT_LEVELS = 10
 _MIN_LIGHT_LEVELS = 32
 
 _MIN_CONTRAST_LEVELS = 12
@@ -93,6 +93,23 @@ class Relief:
     background: Bytes
     depth: Bytes
     full: FullInk
+
+    def is_lit(self, box: tuple[slice, slice] = np.s_[:, :]) -> bool:
+        """Whether the background in a box, by default all of it, is so uneven that lighting must be the reason."""
+        return int(np.ptp(self.background[box])) > _LIT_LEVELS
+
+    def depth_of(self, grey: Bytes, background: Bytes, *, is_lit: bool) -> Bytes:
+        """Return the depth of grey levels before a background.
+
+        Ink reflects a fraction of the light that falls on it, so its depth is smaller where there is less light: of
+        dark ink that is unevenly lit, the depth is what it would be on white.
+        """
+        levels = grey if self.is_dark else 255 - grey
+        if not (is_lit and self.is_dark):
+            return background - np.minimum(levels, background)
+        light = 255 / background.clip(_MIN_LIGHT_LEVELS).astype(np.float32)
+        depth: Bytes = np.rint(((background.astype(np.float32) - levels) * light).clip(0, 255)).astype(np.uint8)
+        return depth
 
     @property
     def background_removed(self) -> str:
@@ -338,19 +355,19 @@ def _cut_out(grey: Bytes, chosen: Candidate, digit: list[Part], factor: int) -> 
     reach_px = max(1, round(REACH_FRACTION * box_of_digit.side_px))
     small_box = box_of_digit.widened(2 + reach_px).slices
     box = tuple(slice(side.start * factor, side.stop * factor) for side in small_box)
-    crop = grey[box] if relief.is_dark else 255 - grey[box]
+    crop = grey[box]
 
     of_digit, near = chosen.reach(digit, reach_px)
     near = _enlarged(near[small_box].view(np.uint8) * np.uint8(255), factor, crop.shape, Image.Resampling.NEAREST) > 0
     background = _enlarged(relief.background[small_box], factor, crop.shape, Image.Resampling.BILINEAR)
 
-    is_lit = int(np.ptp(relief.background[small_box])) > LIT_LEVELS
-    depth = lit_depth(background, crop, is_dark=relief.is_dark) if is_lit else background - np.minimum(crop, background)
+    is_lit = relief.is_lit(small_box)
+    depth = relief.depth_of(crop, background, is_lit=is_lit)
     depth[~near] = 0
     reduction = -(-max(depth.shape) // _WORKING_SIDE_PX)
     if reduction > 1:
         depth = np.asarray(Image.fromarray(depth).reduce(reduction))
-    noise_levels = _noise_levels(grey[box]) / reduction
+    noise_levels = _noise_levels(crop) / reduction
     full = full_ink(depth, noise_levels)
     if full is None:
         return None
@@ -419,18 +436,6 @@ def _is_cut_off(darkness: Bytes, box: Box, shape: tuple[int, ...]) -> bool:
             if len(inside) == 1 and _CUT_RATIO * inside[0] < stop - start < _MAX_CUT_WIDTH * width_px:
                 return True
     return False
-
-
-def lit_depth(background: Bytes, levels: Bytes, *, is_dark: bool) -> Bytes:
-    """Return the depth of ink that is unevenly lit, as it would be on white.
-
-    Ink reflects a fraction of the light that falls on it, so its depth is smaller where there is less light.
-    """
-    difference = background.astype(np.float32) - levels
-    if is_dark:
-        difference *= 255 / background.clip(_MIN_LIGHT_LEVELS).astype(np.float32)
-    depth: Bytes = np.rint(difference.clip(0, 255)).astype(np.uint8)
-    return depth
 
 
 def _enlarged(small: Bytes, factor: int, shape: tuple[int, int], resampling: Image.Resampling) -> Bytes:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .masks import Mask, runs
+from .masks import Mask, runs, widened
 from .mnist_form import Bytes
 from .parts import parts
 
@@ -80,17 +80,11 @@ def _pixels_of(component: Mask, depth: Bytes, bands: list[Band]) -> Mask:
     for start, stop in bands:
         in_band = component[start:stop]
         usual = np.median(depth[start:stop].max(axis=0)[in_band.any(axis=0)])
-        above, below = (_widened(component, row, stop - start) for row in (start - 1, stop))
+        # To both sides, as strokes cross at a slant; beyond the component there is nothing.
+        edges = np.pad(component, ((1, 1), (0, 0)))[[start, stop + 1]]
+        above, below = (widened(edge[np.newaxis], (stop - start) // 2)[0] for edge in edges)
         crossed = above & below
         if crossed.mean() > 0.5:  # not strokes: the band has another line beside it
             crossed = np.zeros_like(crossed)
         of_lines[start:stop] = in_band & ~crossed & (depth[start:stop] <= _INK_GAIN * usual)
     return of_lines
-
-
-def _widened(component: Mask, row: int, reach_px: int) -> Mask:
-    """Return a row in which each inked pixel reaches to both sides, as strokes cross at a slant."""
-    if not 0 <= row < len(component):
-        return np.zeros(component.shape[1], np.bool_)
-    width = np.ones(reach_px // 2 * 2 + 1)
-    return np.convolve(component[row], width, "same")[: component.shape[1]] > 0

@@ -12,7 +12,7 @@ from service.core import IMAGE_SIDE_PX, Floats
 from service.errors import InputTooLarge
 from service.registry import Model, load_whole_digits
 
-from .ink import LIT_LEVELS, REACH_FRACTION, crop_to_ink, full_ink, lit_depth, locate_strokes
+from .ink import REACH_FRACTION, crop_to_ink, full_ink, locate_strokes
 from .mnist_form import Bytes
 from .model_inputs import ModelInputs
 from .parts import typical_height_px
@@ -57,7 +57,7 @@ def read(model: Model, picture: Picture, *, expect: int | None = None) -> dict[s
     for number, segment in enumerate(segments):
         if segment.mark is None:  # else nothing is predicted
             images[number], of_strokes = image_of(darkness, text.labels, segment)
-            warnings[number] = (*_warnings_of(segment), *of_strokes)
+            warnings[number] = (*warnings_of(segment.box.side_px), *[_CUT] * segment.is_cut, *of_strokes)
     labels, table = predict(model, images) if segments else (np.empty(0, np.int64), np.empty((0, len(model.classes))))
     if model.manifest.digit_below:  # its classes are digits
         weights, of_models = COSTS_OF_DIGITS, np.column_stack([nll_of(table), not_whole_of(images)])
@@ -94,10 +94,7 @@ def writing_in(grey: Bytes) -> tuple[Bytes, tuple[str, ...]]:
     relief = candidate.relief
     reach_px = max(1, round(REACH_FRACTION * typical_height_px(candidate.strokes)))
     _, near = candidate.reach(candidate.strokes, reach_px)
-    depth = relief.depth
-    if int(np.ptp(relief.background)) > LIT_LEVELS:
-        depth = lit_depth(relief.background, grey if relief.is_dark else 255 - grey, is_dark=relief.is_dark)
-    depth = depth * near
+    depth = relief.depth_of(grey, relief.background, is_lit=relief.is_lit()) * near
     full = full_ink(depth, 0.0)
     if full is None:
         return blank, ()
@@ -171,10 +168,6 @@ def _line_of(
         shown = {name: one[name] for name in ("digit", "class_name", "verdict", "rivals", "warnings")}
         digits.append({**shown, "probability": probability, "box": box})
     return {"text": text, "digits": digits, "marks": marks}
-
-
-def _warnings_of(segment: Segment) -> tuple[str, ...]:
-    return (*warnings_of(segment.box.side_px), *([_CUT] if segment.is_cut else []))
 
 
 def _warnings_of_all(lines: Sequence[Mapping[str, Any]], n_left_out: int, expect: int | None) -> list[str]:

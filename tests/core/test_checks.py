@@ -118,7 +118,7 @@ def test_a_check_has_the_same_bits_alone_and_in_company(data_for: DataFor, model
     for place, check in enumerate(pending):
         alone = CheckGroup([check], 5, config.build_model(), data, None).scores()
         for name in ("train_accuracy", "validation_loss", "validation_accuracy"):
-            assert getattr(alone, name)[0] == getattr(together, name)[place]
+            assert alone[name][0] == together[name][place]
 
 
 def test_the_scores_are_those_of_the_model(data_for: DataFor) -> None:
@@ -128,11 +128,11 @@ def test_the_scores_are_those_of_the_model(data_for: DataFor) -> None:
     scores = CheckGroup([PendingCheck(number=3, step=0, rows=rows, step_losses=[])], 2, model, data, None).scores()
     logits = weights @ data.x_validation.T
     np.testing.assert_allclose(
-        scores.validation_loss[0], model.output.losses(logits, data.y_validation).mean(axis=1), rtol=1e-12
+        scores["validation_loss"][0], model.output.losses(logits, data.y_validation).mean(axis=1), rtol=1e-12
     )
     digits, train_digits = logits.argmax(axis=1), (weights @ data.x_train.T).argmax(axis=1)
-    np.testing.assert_array_equal(scores.validation_accuracy[0], (digits == data.y_validation).mean(axis=1))
-    np.testing.assert_array_equal(scores.train_accuracy[0], (train_digits == data.y_train).mean(axis=1))
+    np.testing.assert_array_equal(scores["validation_accuracy"][0], (digits == data.y_validation).mean(axis=1))
+    np.testing.assert_array_equal(scores["train_accuracy"][0], (train_digits == data.y_train).mean(axis=1))
 
 
 @pytest.mark.parametrize(

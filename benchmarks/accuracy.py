@@ -25,8 +25,9 @@ from PIL import Image, ImageFilter
 from service.bootstrap import shipped_models
 from service.datasets import load_dataset
 from service.inference import DecodingLimits, ModelInputs, decode_upload, predict
-from service.registry import LocalStore, Registry
+from service.registry import Registry
 from service.reports.drawings import STYLES, digit_of, draw
+from service.stores import LocalStore
 
 Bytes = NDArray[np.uint8]
 Labelled = tuple[ModelInputs, NDArray[Any]]

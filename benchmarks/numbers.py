@@ -25,8 +25,9 @@ from PIL import Image, ImageDraw, ImageFont
 from service.bootstrap import shipped_models
 from service.datasets import LabelledImages, load_dataset
 from service.inference import DecodingLimits, decode_upload, predict, read, read_picture
-from service.registry import LocalStore, Model, Registry
+from service.registry import Model, Registry
 from service.reports.drawings import STYLES, Hand, digit_of, draw
+from service.stores import LocalStore
 
 from .photographs import Ink, Rng, coloured, dark_pen, jpeg, mnist_ink, noisy, plain, sheet_of
 

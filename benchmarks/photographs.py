@@ -29,8 +29,9 @@ from service.bootstrap import shipped_models
 from service.datasets import LabelledImages, load_dataset
 from service.errors import ServiceError
 from service.inference import ModelInputs, answer, decode_upload
-from service.registry import LocalStore, Model, Registry
+from service.registry import Model, Registry
 from service.reports.drawings import STYLES, Hand, digit_of, draw
+from service.stores import LocalStore
 
 Ink = NDArray[np.float32]
 """(height, width), 0 for paper to 1 for ink."""

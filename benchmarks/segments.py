@@ -26,8 +26,9 @@ from service.inference import DecodingLimits, predict, read_picture
 from service.inference.preprocessing import to_grey
 from service.inference.reading import MAX_PARTS, image_of, limited_log_odds, nll_of, writing_in
 from service.inference.segmentation import candidates, find_text
-from service.registry import LocalStore, Model, Registry
+from service.registry import Model, Registry
 from service.registry.detector import WHOLE_LAYERS, WHOLE_WEIGHTS
+from service.stores import LocalStore
 
 _NEAR = 0.13
 """How far the sides of a candidate's box may be from a digit's, in heights of the line."""

@@ -19,8 +19,9 @@ from benchmarks.accuracy import SOURCES, Labelled, read, saved
 from benchmarks.not_digits import KINDS
 from service.bootstrap import shipped_models
 from service.inference import Thresholds, judge, predict
-from service.registry import LocalStore, Registry
+from service.registry import Registry
 from service.reports.drawings import STYLES, digit_of, draw
+from service.stores import LocalStore
 
 VERDICTS = ("digit", "unsure", "several-digits", "not-a-digit", "blank")
 CURVE = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)

@@ -96,10 +96,11 @@ LAYERS = {
     "datasets": "bytes to arrays",
     "metrics": "counts and times",
     "registry": "weight files",
-    "core": "the mathematics, in NumPy alone",
+    "core": "mathematics in NumPy",
     "sklearn": "for scikit-learn",
     "answers": "values as JSON",
     "background": "threads beside training",
+    "stores": "immutable files",
     "telemetry": "log lines and spans",
     "errors": "one tree of everything that goes wrong on purpose",
 }

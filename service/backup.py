@@ -21,7 +21,7 @@ from typing import Any
 
 from service.database import HEAD, sqlite3
 from service.errors import Corrupted, InvalidInput, StorageFailed
-from service.registry import BlobStore
+from service.stores import BlobStore
 
 DATABASE = "inkling.db"
 MANIFEST = "backup.json"

@@ -34,19 +34,10 @@ from service.jobs import (
     check_scheduler,
 )
 from service.metrics import Metrics
-from service.registry import (
-    DEFAULT_MODEL,
-    BlobStore,
-    LocalStore,
-    Manifest,
-    ObjectStore,
-    Registry,
-    default_model,
-    install_shipped,
-    parse_version_id,
-)
+from service.registry import DEFAULT_MODEL, Manifest, Registry, default_model, install_shipped, parse_version_id
 from service.reports import Reports
 from service.retention import Keep, Retention, Upkeep
+from service.stores import BlobStore, LocalStore, ObjectStore
 from service.tracking import CATCH_UP, MlflowLog
 
 from .settings import Settings

@@ -18,7 +18,8 @@ from service.database import DeliveryRow
 from service.errors import ExtraMissing, InvalidInput, JobNotFound, ModelNotFound
 from service.inference import decode_pixels, predict
 from service.jobs import Job, Jobs, JobState, job_picture
-from service.registry import LocalStore, Manifest, Registry
+from service.registry import Manifest, Registry
+from service.stores import LocalStore
 
 logger = logging.getLogger(__name__)
 

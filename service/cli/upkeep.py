@@ -18,8 +18,8 @@ from service.backup import restore as restore_backup
 from service.bootstrap import Service, disk_use, inspected, is_open, kept, open_stores
 from service.database import HEAD, Database, has_wal_reset_race, migrate, sqlite3
 from service.errors import InvalidInput, ServiceError
-from service.registry import BlobStore
 from service.settings import Settings
+from service.stores import BlobStore
 
 from .root import cli, examples
 from .settings_options import of_this_machine, read_settings

@@ -9,14 +9,14 @@ import json
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from threading import Lock
-from typing import Protocol
 
 from service.errors import Corrupted, DatasetNotFound, InUse, InvalidField, NameTaken, StorageFull
+from service.stores import BlobStore
 
 from .dataset import LOADERS, Dataset, Ingredient, checksum_of, load_dataset, open_dataset
 from .mixture import Mixture
@@ -35,20 +35,6 @@ _OLD_S = 3600.0
 """No upload takes longer: files that no manifest names and that are as old as this were abandoned."""
 
 
-class Files(Protocol):
-    """A store of files; the stores of the model registry are such, and say what each method does."""
-
-    def read(self, key: str, *, max_bytes: int, fresh: bool = False) -> bytes: ...  # noqa: D102
-
-    def create(self, key: str, data: bytes) -> None: ...  # noqa: D102
-
-    def list(self, folder: str) -> list[str]: ...  # noqa: D102
-
-    def delete(self, key: str) -> None: ...  # noqa: D102
-
-    def walk(self) -> Iterator[tuple[str, float]]: ...  # noqa: D102
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Manifest:
     about: About
@@ -63,7 +49,7 @@ class Datasets:
     The store ``files`` has those of users, ``max_uploads`` of ``limit_bytes`` at most, expanded; None has none.
     """
 
-    def __init__(self, files: Files | None = None, *, max_uploads: int = 100, limit_bytes: int = 134_217_728) -> None:
+    def __init__(self, files: BlobStore | None = None, *, max_uploads: int = 100, limit_bytes: int = 2**27) -> None:
         self._files = files
         self._max_uploads = max_uploads
         self._limit_bytes = limit_bytes
@@ -212,7 +198,7 @@ class Datasets:
         return {file: self._read(name, sha256) for file, sha256 in manifest.sha256.items()}
 
     @property
-    def _store(self) -> Files:
+    def _store(self) -> BlobStore:
         if self._files is None:
             raise StorageFull("There is no room for data sets.")
         return self._files

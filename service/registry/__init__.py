@@ -1,7 +1,7 @@
 """The model registry, and the only code that reads or writes weight files.
 
 A model is a name; its versions are numbered, immutable, and whole or absent; an alias is a movable name for
-one of them, with its history. Everything is verified when it is read. ``stores`` holds the kinds of storage.
+one of them, with its history. Everything is verified when it is read. `service.stores` has the kinds of storage.
 """
 
 from .alias import UNSET, AliasEntry, Unset
@@ -20,4 +20,3 @@ from .names import (
 )
 from .registry import Model, Registry
 from .shipped import DEFAULT_MODEL, default_model, install_shipped
-from .stores import BlobStore, LocalStore, ObjectStore

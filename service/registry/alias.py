@@ -11,10 +11,10 @@ from enum import Enum
 from typing import Final
 
 from service.errors import AliasMoved, Corrupted, InvalidField
+from service.stores import BlobStore
 
 from .document import MAX_DOCUMENT_BYTES, read_document, write_document
 from .names import is_alias, is_model_name, is_version
-from .stores import BlobStore
 
 MAX_REASON_CHARS = 2000
 

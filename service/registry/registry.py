@@ -22,12 +22,12 @@ import numpy as np
 from service.core import Floats, Ints
 from service.core import Model as Function
 from service.errors import AliasMoved, Corrupted, InUse, ModelNotFound
+from service.stores import BlobStore
 
 from .alias import UNSET, AliasEntry, AliasHistory, Unset
 from .document import MAX_DOCUMENT_BYTES
 from .manifest import Manifest, ModelDraft, read_weights, write_weights
 from .names import CHAMPION, LATEST, check_alias, check_model_name, is_model_name, is_version, parse_version
-from .stores import BlobStore
 
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.npz"

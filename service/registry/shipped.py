@@ -4,10 +4,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from service.errors import AliasMoved, Corrupted, ModelNotFound
+from service.stores import LocalStore
 
 from .names import CHAMPION
 from .registry import Registry
-from .stores import LocalStore
 
 DEFAULT_MODEL, FORMER_DEFAULT_MODEL = "mnist-digits", "mnist-softmax"
 _REASON = "shipped with Inkling"

@@ -16,7 +16,8 @@ from service.database import Database
 from service.datasets import Datasets
 from service.errors import ServiceError
 from service.jobs import MOVES, Job, Jobs, JobState
-from service.registry import LocalStore, Registry
+from service.registry import Registry
+from service.stores import LocalStore
 from tests.chaos.client import COLLECTION
 from tests.chaos.failpoints import MODELS
 from tests.chaos.fault_load import FaultLoad, stores_in

@@ -23,7 +23,7 @@ from service.database import (
     job_rows,
     weight_rows,
 )
-from service.registry import LocalStore
+from service.stores import LocalStore
 
 MODELS = ("alpha", "beta")
 """The models of the chaos client; the shipped one, installed at the start, is left alone."""

@@ -19,7 +19,7 @@ from service.backup import back_up
 from service.database import Database
 from service.database.tables import jobs
 from service.errors import ServiceError
-from service.registry import LocalStore
+from service.stores import LocalStore
 from tests.chaos.client import MAX_OPEN_JOBS, ChaosClient, Ledger
 from tests.chaos.supervisor import DEADLINE_S, ForkServer, Served, attempt, has_started
 from tests.jobs.job_system import eventually

@@ -11,8 +11,9 @@ from typing import Any
 from service.database import JOBS, Database, job_rows
 from service.jobs import Recorder, engine
 from service.jobs.executors import processes
-from service.registry import LocalStore, Registry
+from service.registry import Registry
 from service.registry.manifest import Manifest
+from service.stores import LocalStore
 
 
 def row_before_file() -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.registry import LocalStore, Registry
+from service.registry import Registry
+from service.stores import LocalStore
 from tests.chaos.client import LONG, TINY
 from tests.chaos.supervisor import program
 from tests.jobs.job_system import eventually

@@ -13,7 +13,8 @@ import httpx
 import psutil
 import pytest
 
-from service.registry import LocalStore, Registry
+from service.registry import Registry
+from service.stores import LocalStore
 from tests.chaos.disks import (
     WITHOUT_OVERRIDE,
     broken,

@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.registry import LocalStore, Registry
+from service.registry import Registry
+from service.stores import LocalStore
 from tests.chaos.client import LONG, TINY
 from tests.chaos.poisoned import POISON_SEED
 from tests.chaos.supervisor import DEADLINE_S, ForkServer

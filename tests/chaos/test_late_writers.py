@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.registry import LocalStore, Registry
+from service.registry import Registry
+from service.stores import LocalStore
 from tests.chaos.client import LONG
 from tests.chaos.supervisor import ForkServer, Served, attempt
 from tests.jobs.job_system import eventually

@@ -27,7 +27,8 @@ from service.jobs import (
     SweepRequest,
     Sweeps,
 )
-from service.registry import LocalStore, Registry
+from service.registry import Registry
+from service.stores import LocalStore
 from tests.compatibility.make_data_folder import FINISHED, GRID, SWEPT
 
 

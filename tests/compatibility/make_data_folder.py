@@ -29,7 +29,7 @@ from service.database import Database, migrate
 from service.datasets import load_dataset, split
 from service.inference import predict
 from service.jobs import Engine, EngineLock, InlineExecutor, JobRequest, Jobs, Recorder, SweepRequest, Sweeps
-from service.registry import LocalStore, Registry
+from service.registry import Registry
 
 SHORT: dict[str, Any] = {"batch_size": 32, "epochs": 3, "checks_per_epoch": 1, "learning_rate": 0.05}
 FINISHED: dict[str, dict[str, Any]] = {
@@ -49,6 +49,8 @@ LONG: dict[str, Any] = {"model": "logistic", "batch_size": 1, "epochs": 25, "che
 def make(folder: Path) -> dict[str, Any]:
     database = Database(f"sqlite:///{folder / 'inkling.db'}")
     migrate(database)
+    from service.registry import LocalStore  # type: ignore[attr-defined] # where it is at that commit
+
     registry = Registry(LocalStore(folder / "model_store"))
     engine = Engine(
         database, Recorder(database, registry), lambda: InlineExecutor(1), EngineLock(folder / "engine.lock")

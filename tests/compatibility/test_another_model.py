@@ -23,7 +23,8 @@ from service.jobs import (
     job_picture,
     prepare_sweep_weights,
 )
-from service.registry import LocalStore, Model, Registry
+from service.registry import Model, Registry
+from service.stores import LocalStore
 from tests.compatibility.hidden_layer import UNITS, HiddenLayer
 from tests.jobs.job_system import SHORT, JobSystem
 from tests.new_folder import add_database

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from service.datasets import About, Datasets, read_upload
-from service.registry import LocalStore
+from service.stores import LocalStore
 from tests.killed_child import is_killed_at
 
 sent = {name: bytes.fromhex(data) for name, data in json.load(sys.stdin).items()}

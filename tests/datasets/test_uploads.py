@@ -29,7 +29,7 @@ from service.errors import (
     NameTaken,
     StorageFull,
 )
-from service.registry import LocalStore
+from service.stores import LocalStore
 
 LIMIT_BYTES = 2_000_000
 ABOUT = About(title="Three of ten", source="MNIST", licence="CC BY-SA 3.0")

@@ -20,7 +20,8 @@ from service.datasets import About, Dataset, Datasets, load_dataset, read_upload
 from service.errors import DatasetNotFound, InvalidInput
 from service.inference import compare, evaluate, predict
 from service.inference.comparison import mcnemar, paired, printed_p
-from service.registry import LocalStore, Model, Registry
+from service.registry import Model, Registry
+from service.stores import LocalStore
 
 LINEAR = ["mnist-softmax", "mnist-2-vs-3"]
 

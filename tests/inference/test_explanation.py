@@ -17,7 +17,8 @@ from service.datasets import Dataset
 from service.errors import InvalidField, InvalidInput
 from service.inference import Explanation, ModelInputs, decode_pixels, explain, predict
 from service.inference.flip import smallest_change, whole_change
-from service.registry import LocalStore, Model, Registry
+from service.registry import Model, Registry
+from service.stores import LocalStore
 
 SHIPPED = ["mnist-softmax", "mnist-2-vs-3"]
 

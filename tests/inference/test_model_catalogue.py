@@ -17,7 +17,8 @@ import pytest
 from service.errors import Corrupted, ModelNotFound
 from service.inference import ModelCatalogue
 from service.inference.catalogue import FRESH_S
-from service.registry import LocalStore, Model, ModelDraft, Registry
+from service.registry import Model, ModelDraft, Registry
+from service.stores import LocalStore
 
 
 class CountingRegistry(Registry):

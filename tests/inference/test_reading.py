@@ -18,7 +18,8 @@ from service.errors import InputTooLarge
 from service.inference import DecodingLimits, answer, decode_upload, read, read_picture
 from service.inference.parts import Box, Part, joined_strokes
 from service.inference.reading import MAX_PARTS
-from service.registry import LocalStore, Model, Registry
+from service.registry import Model, Registry
+from service.stores import LocalStore
 
 HEIGHT_PX, PEN_PX, BASE_PX = 80, 9, 130
 Writes = Callable[..., np.ndarray[Any, Any]]

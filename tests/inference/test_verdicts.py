@@ -12,8 +12,9 @@ from benchmarks.not_digits import KINDS
 from service.bootstrap import shipped_models
 from service.datasets import Dataset
 from service.inference import ModelInputs, Thresholds, answer, judge, predict
-from service.registry import LocalStore, Model, Registry
+from service.registry import Model, Registry
 from service.reports.drawings import STYLES, draw
+from service.stores import LocalStore
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,8 @@ from service.core import TrainingConfig
 from service.database import Database
 from service.jobs import Engine, EngineLock, Executor, Job, JobRequest, Jobs, Recorder
 from service.jobs.executors import Execution
-from service.registry import LocalStore, Registry
+from service.registry import Registry
+from service.stores import LocalStore
 from service.worker import Message, StackSpec
 
 T = TypeVar("T")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from service.database import Database, migrate
 from service.jobs import Engine, EngineLock, ProcessesExecutor, Recorder
-from service.registry import LocalStore, Registry
+from service.registry import Registry
+from service.stores import LocalStore
 
 
 def run(folder: Path, url: str, log: Path) -> None:

@@ -17,8 +17,8 @@ from service.bootstrap import Service
 from service.datasets import Dataset, read_upload
 from service.errors import Conflict, InvalidField, NotFound
 from service.jobs import Jobs
-from service.registry import LocalStore
 from service.settings import Settings
+from service.stores import LocalStore
 from tests.jobs.job_system import SHORT, eventually
 
 REASONS = {"/problems/dataset-not-found", "/problems/model-not-found"}

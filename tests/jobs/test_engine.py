@@ -19,7 +19,8 @@ from service.database import Database, JobRow, NewJob, job_rows
 from service.errors import StorageFailed, StorageFull
 from service.jobs import EngineLock, InlineExecutor, JobState, Recorder
 from service.jobs.engine import MIN_CYCLE_S
-from service.registry import LocalStore, Registry
+from service.registry import Registry
+from service.stores import LocalStore
 from service.worker import MemberSpec, StackSpec
 from tests.jobs.job_system import ENDLESS, LONG, JobSystem, SharedExecutor, eventually
 

@@ -15,7 +15,8 @@ from service.errors import StorageFailed, StorageFull
 from service.jobs import MAX_LOSSES, JobState, Recorder
 from service.jobs.job import INTERNAL
 from service.jobs.snapshots import MAX_SNAPSHOTS
-from service.registry import LocalStore, Registry
+from service.registry import Registry
+from service.stores import LocalStore
 from service.worker import (
     Checked,
     Checkpointed,

@@ -25,7 +25,8 @@ from pathlib import Path
 import service
 from service.bootstrap import shipped_models
 from service.datasets import load_dataset
-from service.registry import LocalStore, Registry
+from service.registry import Registry
+from service.stores import LocalStore
 assert Path(service.__file__).is_relative_to(sys.argv[1]), service.__file__
 assert load_dataset("mnist").test.images.shape == (10_000, 28, 28)
 shipped = Registry(LocalStore(shipped_models()))

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from service.core import Floats, TrainingConfig
-from service.registry import BlobStore, LocalStore, Manifest, ModelDraft, ObjectStore, Registry
+from service.registry import Manifest, ModelDraft, Registry
+from service.stores import BlobStore, LocalStore, ObjectStore
 from tests.free_port import free_port
 
 CHECK = {

@@ -15,7 +15,8 @@ from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
-from service.registry import LocalStore, ModelDraft, Registry
+from service.registry import ModelDraft, Registry
+from service.stores import LocalStore
 from tests.killed_child import is_killed_at
 
 SOURCE, COPIES = Path(sys.argv[1]), Path(sys.argv[2])

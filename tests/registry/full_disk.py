@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from service.errors import StorageFull
-from service.registry import LocalStore
+from service.stores import LocalStore
 
 BLOB = bytes(range(256)) * 180
 

@@ -7,7 +7,8 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from service.registry import LocalStore, ModelDraft, Registry
+from service.registry import ModelDraft, Registry
+from service.stores import LocalStore
 
 registry = Registry(LocalStore(Path(sys.argv[1])))
 model = registry.load("digits", 1)

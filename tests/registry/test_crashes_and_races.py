@@ -13,7 +13,8 @@ import pytest
 
 from service.core import Floats
 from service.errors import StorageFull
-from service.registry import LocalStore, Manifest, ModelDraft, Registry
+from service.registry import Manifest, ModelDraft, Registry
+from service.stores import LocalStore
 
 RunDriver = Callable[..., subprocess.Popen[str]]
 

@@ -15,7 +15,8 @@ from threading import Barrier, Event
 import pytest
 
 from service.errors import InUse, ModelNotFound
-from service.registry import BlobStore, LocalStore, Manifest, Registry, install_shipped
+from service.registry import Manifest, Registry, install_shipped
+from service.stores import BlobStore, LocalStore
 from tests.registry.test_crashes_and_races import InterruptedStore, RunDriver
 
 Register = Callable[..., Manifest]

@@ -14,7 +14,7 @@ from threading import Barrier
 import pytest
 
 from service.errors import Corrupted, StorageFailed
-from service.registry import LocalStore
+from service.stores import LocalStore
 
 RunDriver = Callable[..., subprocess.Popen[str]]
 

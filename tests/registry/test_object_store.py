@@ -17,8 +17,9 @@ from service.bootstrap import Service
 from service.core import Floats
 from service.datasets import Dataset, read_upload
 from service.errors import Corrupted, InvalidField, StorageFailed
-from service.registry import Manifest, ModelDraft, ObjectStore, Registry
+from service.registry import Manifest, ModelDraft, Registry
 from service.settings import Settings
+from service.stores import ObjectStore
 
 pytestmark = pytest.mark.slow
 MakeStore = Callable[..., ObjectStore]

@@ -15,7 +15,8 @@ import pytest
 from service.core import Floats
 from service.core.npz import write_npz
 from service.errors import Corrupted, InvalidField, ModelNotFound
-from service.registry import LocalStore, Manifest, ModelDraft, Registry, check_alias, check_model_name
+from service.registry import Manifest, ModelDraft, Registry, check_alias, check_model_name
+from service.stores import LocalStore
 
 MakeDraft = Callable[..., ModelDraft]
 MakeWeights = Callable[[int, ModelDraft], tuple[Floats, Floats]]

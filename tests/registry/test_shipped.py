@@ -10,8 +10,9 @@ import pytest
 
 from service.core import Floats
 from service.errors import Corrupted
-from service.registry import DEFAULT_MODEL, LocalStore, Manifest, ModelDraft, Registry, default_model, install_shipped
+from service.registry import DEFAULT_MODEL, Manifest, ModelDraft, Registry, default_model, install_shipped
 from service.registry.shipped import FORMER_DEFAULT_MODEL
+from service.stores import LocalStore
 
 
 @pytest.fixture

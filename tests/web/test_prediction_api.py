@@ -15,7 +15,8 @@ from PIL import Image
 from service.bootstrap import Service
 from service.datasets import Dataset
 from service.inference import predict
-from service.registry import LocalStore, Registry
+from service.registry import Registry
+from service.stores import LocalStore
 from tests.web.serving import DEADLINE_S, problem_of
 
 OCTETS = {"Content-Type": "application/octet-stream"}

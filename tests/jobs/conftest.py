@@ -20,7 +20,7 @@ EXECUTORS: dict[str, tuple[Callable[[int], Executor], str]] = {
     "processes": (ProcessesExecutor, "sqlite"),
     "inline-postgresql": (InlineExecutor, "postgresql"),
 }
-"""Every executor and every kind of database, but not each with each."""
+"""Every executor and every kind of database, but not each with each: a cluster has PostgreSQL."""
 
 
 @pytest.fixture
@@ -76,13 +76,17 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @pytest.fixture(
     scope="module",
-    params=[name if name == "inline" else pytest.param(name, marks=pytest.mark.slow) for name in (*EXECUTORS, "dask")],
+    params=[
+        "inline",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("processes", "dask")),
+        pytest.param("inline-postgresql", marks=pytest.mark.long),
+    ],
 )
 def executor(request: pytest.FixtureRequest) -> Iterator[SharedExecutor]:
     """Return an executor with one slot, of each kind."""
     if request.param == "dask":
         cluster: DaskCluster = request.getfixturevalue("two_dask_workers")
-        executor, database_kind = cast("Executor", cluster.executor()), "sqlite"
+        executor, database_kind = cast("Executor", cluster.executor()), "postgresql"
     else:
         make, database_kind = EXECUTORS[request.param]
         executor = make(1)

@@ -34,16 +34,6 @@ in_this_process = pytest.mark.parametrize(
     "executor", ["inline", pytest.param("inline-postgresql", marks=pytest.mark.slow)], indirect=True
 )
 """For tests of what no executor has a part in, over both kinds of database, where others run over every executor."""
-on_sqlite = pytest.mark.parametrize(
-    "executor",
-    [
-        "inline",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("processes", "dask")),
-        pytest.param("inline-postgresql", marks=pytest.mark.long),
-    ],
-    indirect=True,
-)
-"""For long tests over every executor of what no database has a part in; over the other one in `make long`."""
 
 
 def eventually(condition: Callable[[], T | None], *, within_s: float = 45.0) -> T:

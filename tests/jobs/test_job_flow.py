@@ -18,7 +18,7 @@ from service.database import NewJob, job_rows
 from service.database.tables import jobs
 from service.errors import InvalidJobTransition, NoDataYet
 from service.jobs import Event, EventBatch, Job, JobRequest, JobState, RecordedCheck
-from tests.jobs.job_system import ENDLESS, LONG, JobSystem, SharedExecutor, eventually, in_this_process, on_sqlite
+from tests.jobs.job_system import ENDLESS, LONG, JobSystem, SharedExecutor, eventually, in_this_process
 
 CHECK_KEYS = {"id", "epoch", "step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"}
 PROGRESS_KEYS = {"fraction", "epoch", "step", "images_per_s", "eta_s", "patience_left"}
@@ -468,7 +468,6 @@ def test_publishing_the_last_weights(system: JobSystem) -> None:
 
 
 @pytest.mark.slow
-@on_sqlite
 def test_stopping_hands_back_and_the_next_engine_ends_with_the_same_bits(
     make_system: Callable[..., JobSystem], executor: SharedExecutor
 ) -> None:
@@ -499,7 +498,6 @@ def test_stopping_hands_back_and_the_next_engine_ends_with_the_same_bits(
 
 
 @pytest.mark.slow
-@on_sqlite
 def test_progress_moves(system: JobSystem) -> None:
     job_id = system.submit(**LONG)
     seen: list[Job] = [system.wait_for_step(job_id, 0)]

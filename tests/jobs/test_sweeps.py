@@ -22,7 +22,6 @@ from tests.jobs.job_system import (
     SharedExecutor,
     busy_worker,
     in_this_process,
-    on_sqlite,
 )
 
 MakeSystem = Callable[..., JobSystem]
@@ -149,7 +148,6 @@ def test_a_member_that_stops_early_is_over_at_once(system: JobSystem, watched: W
 
 
 @pytest.mark.slow
-@on_sqlite
 def test_cancelling_one_member_does_not_affect_the_others(system: JobSystem, watched: Watched) -> None:
     grid, base = {"l2_penalty": [0, 0.1, 1]}, {**LONG, "epochs": 50, "dtype": "float64"}
     undisturbed = wait(system, submit(system, grid, **base))

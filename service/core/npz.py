@@ -25,27 +25,25 @@ _CODES = {"float32": "<f4", "float64": "<f8", "int64": "<i8"}
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the zip format has no earlier date; a fixed one keeps the bytes the same
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ArraySpec:
-    """What an array must be: of a shape, of which None is any length and ``()`` a scalar, and one of some dtypes.
-
-    These are of float32, float64 and int64; ``finite`` says whether every value must be finite.
-    """
+    """What an array of finite numbers must be: of a shape, of which None is any length and ``()`` a scalar, and of
+    float32, float64 or int64."""
 
     shape: tuple[int | None, ...]
-    dtypes: tuple[str, ...]
-    finite: bool = True
+    dtype: str
 
     def __post_init__(self) -> None:
-        if not self.dtypes or any(dtype not in _CODES for dtype in self.dtypes):
-            raise ValueError(f"dtypes must be some of {', '.join(_CODES)}, not {self.dtypes}")
-        if any(length is not None and length < 0 for length in self.shape):
-            raise ValueError(f"shape must hold no negative length, not {self.shape}")
+        if self.dtype not in _CODES:
+            raise ValueError(f"dtype must be one of {', '.join(_CODES)}, not {self.dtype}")
 
-    def fits(self, shape: tuple[int, ...]) -> bool:
-        """Whether ``shape`` has the right number of axes, each of the right length."""
-        return len(shape) == len(self.shape) and all(
-            wanted is None or wanted == length for wanted, length in zip(self.shape, shape, strict=True)
+    def fits(self, array: NDArray[Any]) -> bool:
+        """Whether an array has this type and shape, and lies in memory as `write_npz` writes it."""
+        is_plain = array.flags.aligned and array.flags.c_contiguous and array.dtype.str == _CODES[self.dtype]
+        return (
+            is_plain
+            and array.ndim == len(self.shape)
+            and all(wanted in (None, length) for wanted, length in zip(self.shape, array.shape, strict=True))
         )
 
 
@@ -116,9 +114,8 @@ def _read_array(content: bytes, spec: ArraySpec) -> NDArray[Any]:
         array = read_npy(content)
     except MalformedInput as error:
         raise Corrupted("An array cannot be read.") from error
-    is_plain = array.flags.aligned and array.flags.c_contiguous  # as `write_npz` writes them
-    if array.dtype.str not in map(_CODES.get, spec.dtypes) or not spec.fits(array.shape) or not is_plain:
+    if not spec.fits(array):
         raise Corrupted("An array does not have the expected shape and type.")
-    if spec.finite and not np.isfinite(array).all():
+    if not np.isfinite(array).all():
         raise Corrupted("An array holds a number that is not finite.")
     return array

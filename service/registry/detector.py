@@ -65,5 +65,5 @@ def _load(weights: Path, sha256: str, hidden_layers: Sequence[int]) -> tuple[Mod
     function, content = build_model("logistic", Task(DIGITS.image_shape, n_classes=2), config), weights.read_bytes()
     if hashlib.sha256(content).hexdigest() != sha256:
         raise Corrupted(f"The weights in {weights.name} do not match their checksum.")
-    specs = {tensor.name: ArraySpec(shape=tensor.shape, dtypes=("float32",)) for tensor in function.layout.tensors}
+    specs = {tensor.name: ArraySpec(tensor.shape, "float32") for tensor in function.layout.tensors}
     return function, function.layout.row(read_npz(content, specs))

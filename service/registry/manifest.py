@@ -211,7 +211,7 @@ def write_weights(layout: Layout, best: Floats, last: Floats) -> bytes:
 def read_weights(layout: Layout, dtype: str, content: bytes) -> tuple[Floats, Floats]:
     """Return the rows ``best`` and ``last`` of a weight file, read-only; raise `Corrupted` as `read_npz` does."""
     best, last = _members(layout)
-    specs = {name: ArraySpec(shape=tensor.shape, dtypes=(dtype,)) for name, tensor in (best | last).items()}
+    specs = {name: ArraySpec(tensor.shape, dtype) for name, tensor in (best | last).items()}
     arrays = read_npz(content, specs)
     of_best, of_last = ({tensor.name: arrays[name] for name, tensor in row.items()} for row in (best, last))
     return layout.row(of_best), layout.row(of_last)

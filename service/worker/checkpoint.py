@@ -12,7 +12,7 @@ from service.errors import Corrupted
 FORMAT = 2
 """Of checkpoints. Format 1 has one matrix in ``last`` and ``best`` and no ``format`` in it."""
 
-_SERIES = ArraySpec(shape=(None,), dtypes=("float64",))
+_SERIES = ArraySpec((None,), "float64")
 
 
 def encode_checkpoint(state: TrainingState) -> bytes:
@@ -36,25 +36,23 @@ def encode_checkpoint(state: TrainingState) -> bytes:
 
 def decode_checkpoint(data: bytes, config: TrainingConfig) -> TrainingState:
     """Read a state of any format back, to the bit; raise `Corrupted` unless it is whole and of such a run."""
-    layout, dtypes = config.build_model().layout, (config.dtype,)
+    layout = config.build_model().layout
     expected = {
         "pending_losses": _SERIES,
         "last_check": _SERIES,
         "best_check": _SERIES,
-        "counters": ArraySpec(shape=(2,), dtypes=("int64",)),
+        "counters": ArraySpec((2,), "int64"),
     }
     if _is_first_format(data):
-        arrays = read_npz(
-            data, {**expected, **dict.fromkeys(("last", "best"), ArraySpec(shape=(None, None), dtypes=dtypes))}
-        )
+        arrays = read_npz(data, {**expected, **dict.fromkeys(("last", "best"), ArraySpec((None, None), config.dtype))})
         if any(arrays[name].size != layout.size for name in ("last", "best")):
             raise Corrupted("The weights of the checkpoint are not those of such a run.")
         rows = {name: layout.from_stored(arrays[name].ravel()) for name in ("last", "best")}
         optimizer = np.empty((0, layout.size), config.dtype)
     else:
-        row = ArraySpec(shape=(layout.size,), dtypes=dtypes)
-        optimizers = ArraySpec(shape=(None, layout.size), dtypes=dtypes)
-        number = ArraySpec(shape=(), dtypes=("int64",))
+        row = ArraySpec((layout.size,), config.dtype)
+        optimizers = ArraySpec((None, layout.size), config.dtype)
+        number = ArraySpec((), "int64")
         arrays = read_npz(data, {**expected, "last": row, "best": row, "optimizer": optimizers, "format": number})
         if arrays["format"] != FORMAT:
             raise Corrupted("The checkpoint was written by a later version of Inkling.")

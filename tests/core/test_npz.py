@@ -15,7 +15,7 @@ import pytest
 from service.core.npz import ArraySpec, read_npz, write_npz
 from service.errors import Corrupted
 
-WEIGHTS = ArraySpec(shape=(785, None), dtypes=("float32", "float64"))
+WEIGHTS = ArraySpec((785, None), "float32")
 BOTH = {"best": WEIGHTS, "last": WEIGHTS}
 
 
@@ -54,11 +54,11 @@ def test_what_is_written_is_read_back(weights: dict[str, Any]) -> None:
     }
     specs = {
         **BOTH,
-        "step": ArraySpec(shape=(), dtypes=("int64",)),
-        "norm": ArraySpec(shape=(), dtypes=("float64",)),
-        "none": ArraySpec(shape=(None, 3), dtypes=("int64",)),
-        "turned": ArraySpec(shape=(2, 3), dtypes=("float64",)),
-        "big_endian": ArraySpec(shape=(3,), dtypes=("float32",)),
+        "step": ArraySpec((), "int64"),
+        "norm": ArraySpec((), "float64"),
+        "none": ArraySpec((None, 3), "int64"),
+        "turned": ArraySpec((2, 3), "float64"),
+        "big_endian": ArraySpec((3,), "float32"),
     }
 
     read = read_npz(write_npz(arrays), specs)
@@ -92,10 +92,9 @@ def test_the_writer_refuses_names_and_types_that_the_reader_would(arrays: dict[s
         write_npz(arrays)
 
 
-@pytest.mark.parametrize("spec", [{"dtypes": ()}, {"dtypes": ("object",)}, {"shape": (-1,)}])
-def test_a_spec_is_checked(spec: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="must"):
-        ArraySpec(**{"shape": (1,), "dtypes": ("float32",)} | spec)
+def test_a_spec_is_checked() -> None:
+    with pytest.raises(ValueError, match="dtype must be"):
+        ArraySpec((1,), "object")
 
 
 GOOD = npy(np.ones((785, 10), np.float32))
@@ -222,12 +221,6 @@ def test_what_an_archive_declares_is_refused_before_anything_is_unpacked(case: s
 def test_the_hostile_table_starts_from_a_good_file() -> None:
     assert read_npz(with_last(GOOD), BOTH)["last"].shape == (785, 10)
     assert read_npz(with_last(header(PLAIN) + bytes(785 * 40)), BOTH)["last"].sum() == 0
-
-
-def test_infinity_is_allowed_where_the_spec_says_so() -> None:
-    data = write_npz({"lowest_loss": np.array(np.inf)})
-    spec = ArraySpec(shape=(), dtypes=("float64",), finite=False)
-    assert read_npz(data, {"lowest_loss": spec})["lowest_loss"] == np.inf
 
 
 def test_every_truncation_is_refused(weights: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from service.web.inference_protocol import parse_infer_request
 from service.web.strict_json import parse_json
 
 _LIMITS = DecodingLimits(max_image_bytes=65_536, max_image_pixels=65_536, max_streamed_pixels=65_536)
-_WEIGHTS = {"best": ArraySpec(shape=(4, None), dtypes=("float32", "float64"))}
+_WEIGHTS = {"best": ArraySpec((4, None), "float32")}
 
 
 @dataclass(frozen=True, kw_only=True)

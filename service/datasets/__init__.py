@@ -6,8 +6,8 @@ configuration against a data set by the labels alone; `split` makes the arrays t
 of IDX and gzip bytes trust nothing, so they are safe for files of strangers.
 """
 
-from .catalogue import NAME_RULE, PACKAGED, Datasets
-from .dataset import Dataset, Ingredient, LabelledImages, load_dataset, load_mnist, received_dataset
+from .catalogue import NAME_RULE, PACKAGED, Datasets, load_dataset
+from .dataset import Dataset, Ingredient, LabelledImages, load_mnist, received_dataset
 from .idx import Images, Labels, gunzip, parse_idx_images, parse_idx_labels
 from .labelled import LabelledFiles, shown
 from .mixture import MAX_INGREDIENTS, MAX_WEIGHT

@@ -18,7 +18,7 @@ from threading import Lock
 from service.errors import Corrupted, DatasetNotFound, InUse, InvalidField, NameTaken, StorageFull
 from service.stores import BlobStore
 
-from .dataset import LOADERS, Dataset, Ingredient, checksum_of, load_dataset, open_dataset
+from .dataset import LOADERS, Dataset, Ingredient, checksum_of, open_dataset
 from .mixture import Mixture
 from .uploads import About, Upload, read_class_names, upload_of
 
@@ -29,6 +29,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _MIXTURE_PREFIX = "mix-"
 _MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES, _MAX_FILE_BYTES = 65_536, 2**30
+_LOADING = Lock()
 _N_KEPT_OPEN = 4
 """Data sets whose images stay in memory."""
 _OLD_S = 3600.0
@@ -72,13 +73,14 @@ class Datasets:
         return found
 
     def get(self, name: str) -> Dataset:
-        """Return the data set of this name, the same object while it stays the same.
+        """Return the data set of this name, the same object while it stays the same, from any thread.
 
         Fast (milliseconds, then a look-up): images are only read on first use, and verified then. Raises
         `DatasetNotFound`; `Corrupted` or `StorageFailed`, where the next call tries again.
         """
         if name in LOADERS:
-            return load_dataset(name)
+            with _LOADING:
+                return LOADERS[name]()
         manifest_bytes = self._manifest_bytes(name)
         if manifest_bytes is None:
             raise self._not_found()
@@ -277,6 +279,7 @@ class Datasets:
 
 PACKAGED = Datasets()
 """Those of the package alone: the default where no others are given."""
+load_dataset = PACKAGED.get
 
 
 def _is_mixture(name: str) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 
 from service.answers import Doc
 from service.core import DIGITS, Task
-from service.errors import Corrupted, DatasetNotFound, InvalidDataset, InvalidInput, StorageFailed
+from service.errors import Corrupted, InvalidDataset, InvalidInput, StorageFailed
 
 from .idx import Images, Labels, gunzip, parse_idx_images, parse_idx_labels
 
@@ -32,8 +32,6 @@ _MNIST_SHA256 = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 _MAX_MNIST_FILE_BYTES = 16 + 60_000 * DIGITS.n_pixels
-
-_LOADING = Lock()
 
 Arrays: TypeAlias = tuple[Images, Labels, Images, Labels]
 """Images and labels to train on, then those to test on, in the order of the files."""
@@ -184,17 +182,6 @@ def received_dataset(name: str, files: Mapping[str, bytes]) -> Dataset:
     )
 
 
-def load_dataset(name: str) -> Dataset:
-    """Return a data set of the package: always the same object, from any thread.
-
-    Raises `DatasetNotFound`; `Corrupted` or `StorageFailed` for its files, which the next call reads again.
-    """
-    if name not in LOADERS:
-        raise DatasetNotFound("There is no data set of this name.", allowed=", ".join(LOADERS))
-    with _LOADING:
-        return LOADERS[name]()
-
-
 def load_mnist(folder: Traversable | None = None) -> Dataset:
     """Open MNIST, of a folder of its four ``.gz`` files; the labels are read now, the images on first use.
 
@@ -225,3 +212,4 @@ def _read_verified(folder: Traversable, name: str) -> bytes:
 
 
 LOADERS: Mapping[str, Callable[[], Dataset]] = MappingProxyType({"mnist": cache(load_mnist)})
+"""Those of the package; each is opened once."""

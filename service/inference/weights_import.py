@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from service.core import MODELS, Certainty, Check, Floats, Ints, Model, TrainingConfig
+from service.core import METRICS, MODELS, Certainty, Check, Floats, Ints, Model, TrainingConfig
 from service.core.models import ACTIVATIONS
 from service.core.task import SCALINGS
 from service.datasets import Dataset, Datasets, Images, select
@@ -157,5 +157,4 @@ def _measure(function: Model, row: Floats, *parts: tuple[Images, Ints]) -> dict[
         found += [float(loss[0]), float(function.output.accuracy(logits, y)[0])]
     if not np.isfinite(found).all():
         raise MalformedInput("The weights are so large that their loss is not finite.")
-    names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
-    return asdict(Check(epoch=0, step=0, **dict(zip(names, found, strict=True))))
+    return asdict(Check(epoch=0, step=0, **dict(zip(METRICS, found, strict=True))))

@@ -102,20 +102,15 @@ def hyperparameter_option(name: str, *, help: str) -> Callable[[Any], Any]:
     return click.option(option_name(name), name, type=HyperparameterType(_ROWS[name]), help=help)
 
 
-def grid_option(function: _Function) -> _Function:
-    """Add ``--grid``."""
-    option = click.option(
-        "--grid",
-        type=GridType(),
-        multiple=True,
-        required=True,
-        metavar="NAME=VALUE,...",
-        help="A hyperparameter and its values, as in l2_penalty=0,0.1,1; whole numbers also as in seed=0..4, "
-        "classes as in 2:3,4:9. Several of these options give all combinations, up to 1,000 members.",
-    )
-    return option(function)
-
-
+GRID_OPTION = click.option(
+    "--grid",
+    type=GridType(),
+    multiple=True,
+    required=True,
+    metavar="NAME=VALUE,...",
+    help="A hyperparameter and its values, as in l2_penalty=0,0.1,1; whole numbers also as in seed=0..4, "
+    "classes as in 2:3,4:9. Several of these options give all combinations, up to 1,000 members.",
+)
 DATASET_OPTION = click.option(
     "--dataset", metavar="NAME", shell_complete=completion(Noun.DATASET), help="The data set. [default mnist]"
 )
@@ -133,8 +128,8 @@ def given(ctx: click.Context, values: Mapping[str, Any]) -> Json:
     }
 
 
-def given_grid(ctx: click.Context, grid: Sequence[tuple[str, list[Any]]]) -> dict[str, list[Any]]:
-    """Return the grid's values by name; raise `click.UsageError` for a name given twice, or as an option too."""
+def sweep_request(ctx: click.Context, grid: Sequence[tuple[str, list[Any]]], options: Mapping[str, Any]) -> Json:
+    """Return a grid and what its members share. A name given twice, or as an option too, is a `click.UsageError`."""
     values: dict[str, list[Any]] = {}
     for name, of_name in grid:
         if name in values:
@@ -142,7 +137,9 @@ def given_grid(ctx: click.Context, grid: Sequence[tuple[str, list[Any]]]) -> dic
         if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
             raise click.UsageError(f"{option_name(name)} and --grid {name} exclude each other.")
         values[name] = of_name
-    return values
+    base = {name: value for name, value in training_request(ctx, options).items() if name not in values}
+    about: Json = {name: base.pop(name) for name in ("dataset", "name", "title", "tags", "notes") if name in base}
+    return {"base": base, "grid": values, **about}
 
 
 def value_text(name: str, value: Any) -> str:

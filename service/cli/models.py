@@ -31,7 +31,6 @@ from .terminal import (
     percent,
     print_result,
     read_file,
-    terminal,
     time_text,
     write_as,
 )
@@ -64,12 +63,14 @@ def models() -> None:
 )
 def show(backend: Backend, *, name: str, version: str | None, no_picture: bool, as_json: bool) -> None:
     """Show a version: how it was trained, how well it does, and its weights as a picture."""
-    manifest = backend.version(name, version)
-    print_result(manifest, _print_version, as_json=as_json)
-    if not (no_picture or as_json):
-        console = terminal()
-        tiles, labels = published_tiles(manifest, _file(backend, manifest, "weights.npz"))
-        console.print("", *weights_view(tiles, labels, console), sep="\n", soft_wrap=True)
+
+    def draw(manifest: Json, console: Console) -> None:
+        _print_version(manifest, console)
+        if not no_picture:
+            tiles, labels = published_tiles(manifest, _file(backend, manifest, "weights.npz"))
+            console.print("", *weights_view(tiles, labels, console), sep="\n", soft_wrap=True)
+
+    print_result(backend.version(name, version), draw, as_json=as_json)
 
 
 @models.command()

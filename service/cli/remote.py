@@ -97,7 +97,7 @@ class RemoteBackend:
     file = _request(_get_file)
     submit = _request(lambda noun, request: submission(noun, **request))
     annotate = _request(lambda noun, object_id, changes: patch(*_path(noun, object_id), **changes))
-    delete = _request(lambda noun, object_id, **how: delete(*_path(noun, object_id), **how))
+    delete = _request(lambda noun, id_, keep_runs=None: delete(*_path(noun, id_), keep_runs=keep_runs or None))
     act = _call(
         lambda client, noun, object_id, verb, changes=None, **options: (
             getattr(_KINDS[noun](client.connection, {"id": object_id}), verb)(**(changes or options)).data

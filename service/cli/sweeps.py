@@ -16,14 +16,7 @@ from service.core import METRICS
 from .annotations import annotated, print_about
 from .backend import Backend, Json
 from .following import View, add_follow, is_final, submits
-from .hyperparameters import (
-    DATASET_OPTION,
-    given_grid,
-    grid_option,
-    hyperparameter_options,
-    training_request,
-    value_text,
-)
+from .hyperparameters import DATASET_OPTION, GRID_OPTION, hyperparameter_options, sweep_request, value_text
 from .job_view import STATE_STYLES, check_text, next_commands
 from .names import Noun
 from .noun_commands import GROUP_STATES, add_annotate, add_cancel, add_delete, add_list, add_picture, add_show, in_rows
@@ -120,7 +113,7 @@ class SweepView(View):
 
 
 @click.command()
-@grid_option
+@GRID_OPTION
 @_RANK_BY
 @DATASET_OPTION
 @click.option(
@@ -149,10 +142,7 @@ def sweep(
 
     The exit code is 0 when every member succeeded, 1 when one failed, 130 when one was cancelled.
     """
-    values = given_grid(ctx, grid)
-    base = {name: value for name, value in training_request(ctx, options).items() if name not in values}
-    about: Json = {name: base.pop(name) for name in ("dataset", "name", "title", "tags", "notes") if name in base}
-    submitted = backend.submit("sweeps", {"base": base, "grid": values, **about})
+    submitted = backend.submit("sweeps", sweep_request(ctx, grid, options))
     return backend.one("sweeps", submitted["id"], rank_by=rank_by)
 
 

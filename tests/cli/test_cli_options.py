@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from service.cli.hyperparameters import given_grid, grid_option, hyperparameter_options, training_request
+from service.cli.hyperparameters import GRID_OPTION, hyperparameter_options, sweep_request, training_request
 from service.cli.settings_options import read_settings, settings_options
 from service.core import HYPERPARAMETERS, TrainingConfig
 from service.settings import Settings
@@ -183,11 +183,11 @@ def test_webhooks_need_a_url_and_a_key_which_nothing_shows(variables: dict[str, 
 
 
 @click.command()
-@grid_option
+@GRID_OPTION
 @hyperparameter_options
 @click.pass_context
-def show_grid(ctx: click.Context, /, grid: Any, **_: Any) -> None:
-    click.echo(json.dumps(given_grid(ctx, grid)))
+def show_grid(ctx: click.Context, /, grid: Any, **options: Any) -> None:
+    click.echo(json.dumps(sweep_request(ctx, grid, options)["grid"]))
 
 
 def parsed_grid(*args: str) -> Result:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -49,12 +49,9 @@ class EarlyStopping:
 
     def after(self, validation_loss: float) -> EarlyStopping:
         """Return the state after one more check."""
-        improved = validation_loss < self.lowest_loss
-        return EarlyStopping(
-            patience=self.patience,
-            lowest_loss=validation_loss if improved else self.lowest_loss,
-            checks_without_improvement=0 if improved else self.checks_without_improvement + 1,
-        )
+        if validation_loss < self.lowest_loss:
+            return replace(self, lowest_loss=validation_loss, checks_without_improvement=0)
+        return replace(self, checks_without_improvement=self.checks_without_improvement + 1)
 
     @property
     def improved(self) -> bool:

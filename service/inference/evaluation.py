@@ -13,7 +13,7 @@ from service.answers import Doc
 from service.charts import Drawing, weights_picture
 from service.core import Float64s, Floats, Ints, design_matrix
 from service.core import Model as Function
-from service.datasets import PACKAGED, Dataset, Datasets
+from service.datasets import PACKAGED, Dataset, Datasets, Selection
 from service.errors import DatasetNotFound, InvalidDataset
 from service.registry import Model
 
@@ -242,20 +242,20 @@ def _evaluated(key: _Key) -> Evaluation:
     model, dataset = key.model(), key.dataset()
     assert model is not None and dataset is not None  # the caller holds them
     manifest = model.manifest
-    indices = np.flatnonzero(np.isin(dataset.test.labels, manifest.classes))
-    if len(indices) == 0:
+    chosen = Selection.of(dataset.test, slice(0, len(dataset.test)), manifest.classes)
+    if not len(chosen):
         raise InvalidDataset("The test part holds no image of the model's classes.")
-    images, true = dataset.test.images[indices], dataset.test.labels[indices].astype(np.int64)
+    images = chosen.images
     predicted, table = predict(model, images)
     return Evaluation(
         dataset=dataset.name,
         test_sha256=dataset.test_sha256,
         classes=manifest.classes,
-        indices=indices.astype(np.int64),
-        true=true,
+        indices=chosen.places,
+        true=model.classes[chosen.columns],
         predicted=predicted,
         probability=table.max(axis=1).astype(np.float64),
-        loss=_losses(model, images, true),
+        loss=_losses(model, images, chosen.columns),
     )
 
 
@@ -284,9 +284,8 @@ def logits_of(function: Function, row: Floats, images: npt.NDArray[np.uint8]) ->
     return np.concatenate([function.joint_logits(row[np.newaxis], x) for x in matrices], axis=2)
 
 
-def _losses(model: Model, images: npt.NDArray[np.uint8], true: Ints) -> Float64s:
+def _losses(model: Model, images: npt.NDArray[np.uint8], y: Ints) -> Float64s:
     """Return the cross-entropy of each image, (n_images,), by the formulas of the core."""
     function = model.function
     logits = function.calibrated(logits_of(function, model.parameters.astype(np.float64), images))
-    losses = function.output.losses(logits, np.argmax(true[:, np.newaxis] == model.classes, axis=1))
-    return np.asarray(losses[0], np.float64)
+    return np.asarray(function.output.losses(logits, y)[0], np.float64)

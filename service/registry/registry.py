@@ -280,8 +280,8 @@ class Registry:
         return {alias: version for alias, version in current.items() if version is not None}
 
     def aliases_of(self, name: str, version: int) -> list[str]:
-        """Return the current aliases of a version; raise as `aliases`."""
-        return [alias for alias, number in self.aliases(name).items() if number == version]
+        """Return the current aliases of a version; raise `Corrupted` if one cannot be read."""
+        return [alias for alias in self.alias_names(name) if self._history(name, alias).version() == version]
 
     def alias_history(self, name: str, alias: str) -> tuple[AliasEntry, ...]:
         """Return every move of an alias, oldest first, deletions included; raise `Corrupted` if one cannot be read."""
@@ -329,8 +329,7 @@ class Registry:
         return sorted(number for folder in folders if (number := parse_version(folder)) is not None)
 
     def _refuse_named(self, name: str, version: int) -> None:
-        named = [alias for alias in self.alias_names(name) if self._history(name, alias).version() == version]
-        if named:
+        if named := self.aliases_of(name, version):
             raise InUse(f"The version has the alias {', '.join(named)}; move or delete that first.")
 
     def _delete_files(self, folder: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, cast
@@ -30,28 +30,25 @@ class DenseLayers:
 
     Parameters
     ----------
-    best, last : equal, or of two steps of one training.
-    dtype : in which they are to be kept.
+    dtype : in which they are kept.
     activation : of all hidden layers; None if the file does not say.
     input_scaling : from pixels to the first layer, likewise.
     """
 
-    best: list[Floats]
-    last: list[Floats]
+    matrices: Sequence[Floats]
     dtype: Literal["float32", "float64"]
     activation: str | None = None
     input_scaling: str | None = None
 
     def __post_init__(self) -> None:
         """Raise `MalformedInput` if they are not layers from images to outputs."""
-        shapes = [matrix.shape for matrix in self.best]
-        if shapes != [matrix.shape for matrix in self.last]:
-            raise MalformedInput("The arrays differ in shape.", allowed=ALLOWED)
+        object.__setattr__(self, "matrices", [matrix.astype(self.dtype) for matrix in self.matrices])
+        shapes = [matrix.shape for matrix in self.matrices]
         is_chain = shapes[0][0] == DIGITS.n_inputs and all(one[1] + 1 == next_[0] for one, next_ in pairwise(shapes))
         if not is_chain or min(shape[1] for shape in shapes) < 1 or len(shapes) > MAX_LAYERS + 1:
             message = f"The arrays are not layers from {DIGITS.n_pixels} pixels to outputs."
             raise MalformedInput(message, allowed=ALLOWED)
-        if not all(np.isfinite(matrix).all() for matrix in (*self.best, *self.last)):
+        if not all(np.isfinite(matrix).all() for matrix in self.matrices):
             raise MalformedInput("An array holds a number that is not finite.", allowed=ALLOWED)
 
     def translated(self) -> DenseLayers:
@@ -59,26 +56,21 @@ class DenseLayers:
 
         ``tanh(z)`` is found in that of `improved_sigmoid`, gain * tanh(slope * z); scaled pixels in those from -1 to 1.
         """
-        translated = self
+        layers = self
         if self.activation == "tanh":
-            translated = replace(translated.each(_with_improved_sigmoid), activation="improved_sigmoid")
+            matrices = _with_improved_sigmoid(self.matrices)
+            layers = replace(layers, matrices=matrices, activation="improved_sigmoid")
         if self.input_scaling in SCALINGS:
             gain = SCALINGS[self.input_scaling] * RANGE.divisor
-            translated = translated.each(lambda matrices: _with_input(matrices, gain, gain * RANGE.shift))
-            translated = replace(translated, input_scaling="range")
-        return translated
-
-    def each(self, change: Callable[[list[Floats]], list[Floats]]) -> DenseLayers:
-        """Return them with the matrices of either step changed; that is computed in float64."""
-        best, last = (
-            [matrix.astype(self.dtype) for matrix in change([matrix.astype(np.float64) for matrix in matrices])]
-            for matrices in (self.best, self.last)
-        )
-        return replace(self, best=best, last=last)
+            matrices = _with_input(layers.matrices, gain, gain * RANGE.shift)
+            layers = replace(layers, matrices=matrices, input_scaling="range")
+        return layers
 
 
-def read_npz_layers(content: bytes) -> DenseLayers:
+def read_npz_layers(content: bytes) -> tuple[DenseLayers, DenseLayers]:
     """Read an ``.npz`` file as models are exported to it, or with the weights and biases of each layer.
+
+    Returns the best and the last layers: of two steps of one training, or the same.
 
     Raises
     ------
@@ -102,7 +94,10 @@ def read_npz_layers(content: bytes) -> DenseLayers:
     dtypes = {matrix.dtype.name for matrix in (*best, *last)}
     if len(dtypes) != 1 or any(matrix.ndim != 2 for matrix in (*best, *last)):
         raise MalformedInput("The arrays are others, or differ in type.", allowed=ALLOWED)
-    return DenseLayers(best=best, last=last, dtype=cast(Literal["float32", "float64"], dtypes.pop()))
+    if [matrix.shape for matrix in best] != [matrix.shape for matrix in last]:
+        raise MalformedInput("The arrays differ in shape.", allowed=ALLOWED)
+    dtype = cast(Literal["float32", "float64"], dtypes.pop())
+    return DenseLayers(matrices=best, dtype=dtype), DenseLayers(matrices=last, dtype=dtype)
 
 
 def _read_arrays(content: bytes) -> Mapping[str, Floats]:
@@ -116,15 +111,16 @@ def _read_arrays(content: bytes) -> Mapping[str, Floats]:
     return arrays
 
 
-def _with_improved_sigmoid(matrices: list[Floats]) -> list[Floats]:
-    for before, after in pairwise(matrices):
+def _with_improved_sigmoid(matrices: Sequence[Floats]) -> Sequence[Floats]:
+    changed = [matrix.astype(np.float64) for matrix in matrices]
+    for before, after in pairwise(changed):
         before[:] /= _TANH.slope
         after[:-1] /= _TANH.gain
-    return matrices
+    return changed
 
 
-def _with_input(matrices: list[Floats], gain: float, offset: float) -> list[Floats]:
+def _with_input(matrices: Sequence[Floats], gain: float, offset: float) -> Sequence[Floats]:
     """Return layers that make of s what these make of gain * s + offset."""
-    first, *others = matrices
+    first, *others = (matrix.astype(np.float64) for matrix in matrices)
     bias = first[-1] + offset * first[:-1].sum(axis=0)
     return [np.vstack((gain * first[:-1], bias)), *others]

@@ -169,14 +169,12 @@ class _Chain:
         activations = self._activations[:-1] if self._ends_in_sigmoid else self._activations
         if len(self._matrices) != len(activations) + 1 or len(set(activations)) > 1:
             raise MalformedInput("The layers have several activations, or another output.", allowed=_ALLOWED)
-        layers = DenseLayers(
-            best=self._matrices,
-            last=self._matrices,
+        return DenseLayers(
+            matrices=self._matrices,
             dtype="float32" if self._dtypes == {"float32"} else "float64",
             activation=activations[0] if activations else None,
             input_scaling=input_scaling,
         )
-        return layers.each(lambda matrices: matrices)
 
     @property
     def _ends_in_sigmoid(self) -> bool:

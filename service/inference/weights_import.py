@@ -63,13 +63,13 @@ def import_weights(
     """
     check_model_name(name)
     is_onnx = content.startswith(onnx_files.START)
-    layers = onnx_files.read_onnx(content) if is_onnx else dense_layers.read_npz_layers(content)
-    is_network = len(layers.best) > 1
-    chosen = _choose("activation", layers.activation, activation, LAYER_ACTIVATIONS) if is_network else None
+    found, of_last = (onnx_files.read_onnx(content),) * 2 if is_onnx else dense_layers.read_npz_layers(content)
+    is_network = len(found.matrices) > 1
+    chosen = _choose("activation", found.activation, activation, LAYER_ACTIVATIONS) if is_network else None
     scaling = "range" if input_scaling is None and not (is_network or is_onnx) else input_scaling
-    scaling = _choose("input_scaling", layers.input_scaling, scaling, INPUT_SCALINGS)
-    layers = replace(layers, activation=chosen, input_scaling=scaling).translated()
-    n_outputs = layers.best[-1].shape[1]
+    scaling = _choose("input_scaling", found.input_scaling, scaling, INPUT_SCALINGS)
+    best, last = (replace(layers, activation=chosen, input_scaling=scaling).translated() for layers in (found, of_last))
+    n_outputs = best.matrices[-1].shape[1]
     model = _BINARY if n_outputs == 1 else _MULTICLASS
     n_classes = 2 if MODELS[model].output.is_binary else n_outputs
     is_given = dataset or classes or n_outputs == 1  # the positive class of one output cannot be guessed
@@ -77,12 +77,12 @@ def import_weights(
     labels = tuple(classes) or data_set.classes
     if len(labels) != n_classes:
         raise InvalidField("The weights are for another number of classes.", field="classes", allowed=f"{n_classes}")
-    recorded: dict[str, Any] = {"model": model, "classes": labels, "dtype": layers.dtype, "publish": published}
+    recorded: dict[str, Any] = {"model": model, "classes": labels, "dtype": best.dtype, "publish": published}
     if is_network:
         recorded |= {
-            "hidden_layers": tuple(matrix.shape[1] for matrix in layers.best[:-1]),
-            "activation": layers.activation,
-            "input_scaling": layers.input_scaling,
+            "hidden_layers": tuple(matrix.shape[1] for matrix in best.matrices[:-1]),
+            "activation": best.activation,
+            "input_scaling": best.input_scaling,
         }
     config = TrainingConfig(
         **recorded,
@@ -98,7 +98,7 @@ def import_weights(
         needed = "images of each class to train on, and of one at least to test on"
         raise InvalidField(f"{data_set.name} lacks images of these classes.", field="dataset", allowed=needed) from None
     function = config.build_model()
-    rows = {which: _row(function, matrices) for which, matrices in (("best", layers.best), ("last", layers.last))}
+    rows = {which: _row(function, layers.matrices) for which, layers in (("best", best), ("last", last))}
     with np.errstate(over="ignore", invalid="ignore"):
         checks = {which: _measure(function, row, training, test) for which, row in rows.items()}
         logits, columns = logits_of(function, rows[published], test[0]), test[1]
@@ -107,7 +107,7 @@ def import_weights(
         model=model,
         classes=config.classes,
         class_names=data_set.names_of(config.classes),
-        dtype=layers.dtype,
+        dtype=best.dtype,
         published=published,
         config={key: list(value) if isinstance(value, tuple) else value for key, value in recorded.items()},
         dataset={"name": data_set.name, "sha256": data_set.sha256},

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from errno import EINVAL
 from pathlib import Path
 from typing import Any
 
@@ -98,20 +99,29 @@ def check(file: Path) -> Backup:
 
     Raise `Corrupted` if it is no backup, or damaged, and `StorageFailed` if it cannot be read.
     """
-    try:
-        with _storage_errors(file), zipfile.ZipFile(file) as archive:
-            written = json.loads(archive.read(MANIFEST))
-            if written.pop("format") != 1:
-                raise Corrupted("This backup was made by a newer version of Inkling.")
-            found = Backup(**{**written, "files": {name: tuple(facts) for name, facts in written["files"].items()}})
-            if {*archive.namelist()} != {*found.files, MANIFEST}:
-                raise Corrupted(f"{file} does not contain what it lists.")
-            for name, facts in found.files.items():
-                with archive.open(name) as member:
-                    if _pump(member) != facts:
-                        raise Corrupted(f"{name} in {file} does not match its checksum.")
-    except _UNREADABLE as error:
-        raise Corrupted(f"{file} is damaged, or no backup of Inkling.") from error
+    with _storage_errors(file):
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return _checked(file, archive)
+        except (OSError, *_UNREADABLE) as error:
+            if (
+                isinstance(error, OSError) and error.errno != EINVAL
+            ):  # a place before the file, from a damaged directory
+                raise
+            raise Corrupted(f"{file} is damaged, or no backup of Inkling.") from error
+
+
+def _checked(file: Path, archive: zipfile.ZipFile) -> Backup:
+    written = json.loads(archive.read(MANIFEST))
+    if written.pop("format") != 1:
+        raise Corrupted("This backup was made by a newer version of Inkling.")
+    found = Backup(**{**written, "files": {name: tuple(facts) for name, facts in written["files"].items()}})
+    if {*archive.namelist()} != {*found.files, MANIFEST}:
+        raise Corrupted(f"{file} does not contain what it lists.")
+    for name, facts in found.files.items():
+        with archive.open(name) as member:
+            if _pump(member) != facts:
+                raise Corrupted(f"{name} in {file} does not match its checksum.")
     return found
 
 

@@ -166,7 +166,7 @@ TARGETS: Mapping[str, Target] = {
     "tensor": Target(read=_read_tensor, seeds=lambda: _TENSOR_SEEDS, words=_JSON_WORDS + _TENSOR_WORDS),
     "npz": Target(
         read=lambda data: read_npz(data, _WEIGHTS),
-        seeds=lambda: [write_npz({"best": np.ones((4, 3))})],
+        seeds=lambda: [write_npz({"best": np.ones((4, 3), np.float32)})],
         words=_ZIP_WORDS + _NPY_WORDS,
     ),
     "data-set": Target(

@@ -104,9 +104,8 @@ def check(file: Path) -> Backup:
             with zipfile.ZipFile(file) as archive:
                 return _checked(file, archive)
         except (OSError, *_UNREADABLE) as error:
-            if (
-                isinstance(error, OSError) and error.errno != EINVAL
-            ):  # a place before the file, from a damaged directory
+            # A damaged directory may name a place before the beginning of the file, which cannot be sought.
+            if isinstance(error, OSError) and error.errno != EINVAL:
                 raise
             raise Corrupted(f"{file} is damaged, or no backup of Inkling.") from error
 

@@ -89,9 +89,7 @@ def test_a_changed_backup_is_refused(original: Service, tmp_path: Path) -> None:
             assert check(file).files  # only a byte that says nothing may change, as a date of the archive
         except Corrupted:
             continue
-    end = (
-        whole.rindex(b"PK\5\6") + 16
-    )  # where the directory begins: a thousand bytes later, its members begin before the file
+    end = whole.rindex(b"PK\5\6") + 16  # of it, the place of the directory: later, its members begin before the file
     offset = int.from_bytes(whole[end : end + 4], "little") + 1000
     file.write_bytes(whole[:end] + offset.to_bytes(4, "little") + whole[end + 4 :])
     with pytest.raises(Corrupted):

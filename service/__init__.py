@@ -1,3 +1,3 @@
 """Inkling: a glass-box training-and-inference service for handwritten digits."""
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"

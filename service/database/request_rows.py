@@ -127,11 +127,14 @@ class Rows(Generic[Row]):
         return [self._table.c[name] == value for name, value in columns.items() if value is not None]
 
 
+_MAX_NUMBER = 2**63 - 1
+
+
 def parse_cursor(cursor: str | None) -> int | None:
     """Return the row number in a cursor; raise `InvalidField` for any other text."""
     if cursor is None:
         return None
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20 and int(cursor) <= _MAX_NUMBER):
         raise InvalidField("The cursor must be one that an earlier answer gave.", field="before")
     return int(cursor)
 

@@ -193,7 +193,7 @@ def test_new_jobs_do_not_disturb_paging(idle: JobSystem) -> None:
     assert [job.id for job in first + second] == ids[::-1]
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "-1", "1e3", "1" * 19, "²", "1 OR 1=1"])
+@pytest.mark.parametrize("cursor", ["", "x", "-1", "1e3", "9" * 19, "1" * 5000, "²", "1 OR 1=1"])
 def test_an_unknown_cursor_is_refused(idle: JobSystem, cursor: str) -> None:
     with pytest.raises(InvalidField):
         idle.jobs.page(before=cursor)

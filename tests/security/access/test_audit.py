@@ -51,6 +51,7 @@ def test_each_change_leaves_a_line(
         assert line["request_id"] == call.headers["x-request-id"]
     older = lines(client, keys, limit=2, before=found[-1]["id"])
     assert [line["id"] for line in older] == [line["id"] for line in found[-2:-4:-1]]
+    assert lines(client, keys, limit=1, before=2**63 - 1) == found[-1:]
 
 
 def test_looking_and_predicting_leave_none(client: httpx.Client, keys: dict[Scope, str]) -> None:

@@ -101,8 +101,14 @@ def test_a_broken_stream_is_taken_up_again(client: httpx.Client) -> None:
 
 
 def test_garbage_instead_of_an_id(client: httpx.Client, finished_job: dict[str, Any]) -> None:
-    answer = client.get(f"/jobs/{finished_job['id']}/events", headers={"Last-Event-ID": "12; drop"})
-    assert (answer.status_code, problem_of(answer)) == (400, "malformed-input")
+    path = f"/jobs/{finished_job['id']}/events"
+    requests: list[dict[str, Any]] = [
+        {"headers": {"Last-Event-ID": "12; drop"}},
+        {"headers": {"Last-Event-ID": "1"}, "params": {"after": "x"}},
+    ]
+    for given in requests:
+        answer = client.get(path, **given)
+        assert (answer.status_code, problem_of(answer)) == (400, "malformed-input")
 
 
 def test_many_followers_hear_the_same(client: httpx.Client) -> None:

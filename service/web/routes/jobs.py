@@ -211,7 +211,9 @@ async def follow_job(
 
     A client that reconnects with the last id it received misses nothing. Comments keep a silent connection open.
     """
-    begin = _event_id("Last-Event-ID", last_event_id) if last_event_id else _event_id("after", after)
+    begin = _event_id("after", after)
+    if last_event_id:
+        begin = _event_id("Last-Event-ID", last_event_id)
     await run_sync(service.jobs.get, job_id)  # raises before the stream begins, if there is no such job
     if begin == END_ID:
         return Response(status_code=204)

@@ -1,6 +1,5 @@
 """From the content of a request to model inputs: the one place that detects the kind of content."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,8 +51,7 @@ def decode_upload(
     if is_raw and content and not has_known_start(content):
         return ModelInputs.as_given(images_from_bytes(content, limits))
     picture = read_picture(content, limits)
-    inputs = _inputs(picture, preprocess(picture.pixels))
-    return inputs if keeps_pictures else replace(inputs, pictures=())
+    return _inputs(picture, preprocess(picture.pixels), keeps_pictures=keeps_pictures)
 
 
 def decode_small_upload(
@@ -73,12 +71,13 @@ def decode_small_upload(
     return None if preprocessed is None else _inputs(picture, preprocessed)
 
 
-def _inputs(picture: Picture, preprocessed: Preprocessed) -> ModelInputs:
+def _inputs(picture: Picture, preprocessed: Preprocessed, *, keeps_pictures: bool = False) -> ModelInputs:
+    pictures = (*(picture.pixels for _ in picture.steps), *(after for _, after in preprocessed.steps))
     return ModelInputs(
         images=preprocessed.image[np.newaxis],
         steps=((*picture.steps, *(step for step, _ in preprocessed.steps)),),
         warnings=(preprocessed.warnings,),
-        pictures=(*(picture.pixels for _ in picture.steps), *(after for _, after in preprocessed.steps)),
+        pictures=pictures if keeps_pictures else (),
     )
 
 

@@ -54,9 +54,9 @@ def preprocess(pixels: Bytes) -> Preprocessed:
     ----------
     pixels : uint8, (height, width) grey, (height, width, 3) RGB or (height, width, 4) RGBA.
     """
-    if unchanged := in_mnist_form(pixels):
-        return unchanged
     grey, steps = to_grey(pixels)
+    if unchanged := _unchanged(grey, steps):
+        return unchanged
     ink = find_ink(grey)
     if ink is None:
         return Preprocessed(np.zeros((IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8), (), (BLANK,))
@@ -67,9 +67,10 @@ def preprocess(pixels: Bytes) -> Preprocessed:
 
 def in_mnist_form(pixels: Bytes) -> Preprocessed | None:
     """Return a picture that is in MNIST's form already, as `preprocess` does, or None."""
-    if pixels.shape[:2] != (IMAGE_SIDE_PX, IMAGE_SIDE_PX):
-        return None
-    grey, steps = to_grey(pixels)
+    return _unchanged(*to_grey(pixels))
+
+
+def _unchanged(grey: Bytes, steps: tuple[Step, ...]) -> Preprocessed | None:
     return Preprocessed(grey, (*steps, ("already 28x28 in MNIST form", grey)), ()) if is_mnist_form(grey) else None
 
 
